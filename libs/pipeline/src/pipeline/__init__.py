@@ -1,0 +1,1 @@
+"""What the three services share and nothing else: contracts, queues, configuration, lifecycle, telemetry."""

@@ -1,0 +1,149 @@
+"""config/alerts.yaml, the one file that a user edits: labels, channels, routes.
+
+Reading it raises UserMistake with one line that names the file, the key, what was expected, and what was found.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipeline.errors import UserMistake
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,49}$")]
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user wants to hear of.
+
+    ``description`` is what the model reads, in plain words (the name, where it is not given); a post scores from 0 to
+    1 against it and passes from ``threshold`` on.
+    """
+
+    name: Name
+    threshold: Probability
+    description: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+
+    @property
+    def candidate(self) -> str:
+        """The words that the model compares posts with."""
+        return self.description or self.name
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A way to reach people. Where it leads (a topic, an address) is told by the environment."""
+
+    type: Literal["stdout", "sns"]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which channels hear of which labels (without ``labels``: of all). The first route that matches counts."""
+
+    channels: Annotated[list[str], msgspec.Meta(min_length=1)]
+    labels: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
+
+    def matches(self, label: str) -> bool:
+        """Whether this route is for the label."""
+        return self.labels is None or label in self.labels
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file. ``hypothesis_template`` has a {} where a label's words go; ``ops`` are channels for notices."""
+
+    labels: Annotated[list[Label], msgspec.Meta(min_length=1)]
+    channels: Annotated[dict[str, Channel], msgspec.Meta(min_length=1)]
+    routes: Annotated[list[Route], msgspec.Meta(min_length=1)]
+    ops: list[str] = []
+    hypothesis_template: str = "This post is about {}."
+
+
+def read_alerts_config(path: Path) -> AlertsConfig:
+    """The checked configuration. Raises UserMistake."""
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UserMistake(f"{path}: expected a readable file, got: {reason}") from error
+    return parse_alerts_config(content, str(path))
+
+
+def parse_alerts_config(content: str, file: str) -> AlertsConfig:
+    """The checked configuration in a text; ``file`` is its name in errors. Raises UserMistake."""
+    try:
+        document = YAML(typ="safe", pure=True).load(content)
+    except DuplicateKeyError as error:
+        raise UserMistake(f"{file}: {_line(error)}expected each key once, got: {_first_line(error.problem)}") from error
+    except MarkedYAMLError as error:
+        raise UserMistake(f"{file}: {_line(error)}expected YAML, got: {_first_line(error.problem)}") from error
+    except YAMLError as error:
+        raise UserMistake(f"{file}: expected YAML, got: {_first_line(str(error))}") from error
+    try:
+        config = msgspec.convert(document, AlertsConfig)
+    except msgspec.ValidationError as error:
+        raise UserMistake(f"{file}: {_named(str(error))}") from error
+    _check_references(config, file)
+    return config
+
+
+def _check_references(config: AlertsConfig, file: str) -> None:
+    first_use: dict[str, int] = {}
+    for index, label in enumerate(config.labels):
+        # names differ in more than case: they become metric labels and filter policies that people type
+        earlier = first_use.setdefault(label.name.casefold(), index)
+        if earlier != index:
+            raise UserMistake(
+                f"{file}: labels[{index}].name: expected a name used once, got {label.name!r}, "
+                f"which is labels[{earlier}] already"
+            )
+    words: dict[str, str] = {}
+    for index, label in enumerate(config.labels):
+        if (other := words.setdefault(label.candidate, label.name)) != label.name:
+            raise UserMistake(
+                f"{file}: labels[{index}].description: expected words of its own, got those of label {other!r}"
+            )
+    names = [label.name for label in config.labels]
+    for index, route in enumerate(config.routes):
+        for name in route.labels or []:
+            _check_known(file, f"routes[{index}].labels", "label", name, names)
+        for name in route.channels:
+            _check_known(file, f"routes[{index}].channels", "channel", name, list(config.channels))
+    for name in config.ops:
+        _check_known(file, "ops", "channel", name, list(config.channels))
+    for index, name in enumerate(names):
+        if not any(route.matches(name) for route in config.routes):
+            raise UserMistake(
+                f"{file}: labels[{index}].name: expected at least one route for each label, got none for {name!r}"
+            )
+    if config.hypothesis_template.count("{}") != 1:
+        raise UserMistake(
+            f"{file}: hypothesis_template: expected one {{}} where the label goes, got {config.hypothesis_template!r}"
+        )
+
+
+def _check_known(file: str, key: str, kind: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise UserMistake(f"{file}: {key}: expected a {kind} of this file ({', '.join(known)}), got {name!r}")
+
+
+def _named(problem: str) -> str:
+    """Msgspec's "Expected `float`, got `str` - at `$.labels[0].threshold`" as "labels[0].threshold: expected …"."""
+    match = re.fullmatch(r"(.*) - at `(?:key in )?\$\.?(.*)`", problem, re.DOTALL)
+    text, key = (match[1], match[2]) if match else (problem, "")
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", text):
+        key, text = ".".join(filter(None, [key, missing[1]])), "Expected a value, got nothing"
+    elif unknown := re.fullmatch(r"Object contains unknown field `(.*)`", text):
+        key, text = ".".join(filter(None, [key, unknown[1]])), "Expected a known key, got one that is not"
+    return f"{key or 'the file'}: {text[:1].lower()}{text[1:]}".replace("`", "")
+
+
+def _line(error: MarkedYAMLError) -> str:
+    return f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "something else").strip().splitlines()[0]

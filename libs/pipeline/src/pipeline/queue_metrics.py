@@ -1,0 +1,44 @@
+"""Metrics of the queues, shared by readers and writers; one instance for each registry."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class QueueMetrics:
+    """Counters by queue name (``posts``, ``alerts``, ``deliveries``)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.sent = Counter("queue_messages_sent", "Messages that the queue accepted", ["queue"], registry=registry)
+        self.send_failures = Counter(
+            "queue_send_failures",
+            "Messages whose sending failed and was tried again",
+            ["queue"],
+            registry=registry,
+        )
+        self.unsendable = Counter(
+            "queue_messages_unsendable",
+            "Messages that the queue can never accept",
+            ["queue"],
+            registry=registry,
+        )
+        self.buffered_bytes = Gauge(
+            "queue_writer_buffered_bytes", "Bytes that wait to be accepted", ["queue"], registry=registry
+        )
+        self.received = Counter(
+            "queue_messages_received", "Messages received, repeats included", ["queue"], registry=registry
+        )
+        self.deleted = Counter("queue_messages_deleted", "Messages done with and deleted", ["queue"], registry=registry)
+        self.given_back = Counter(
+            "queue_messages_given_back",
+            "Messages made visible again for a later try",
+            ["queue"],
+            registry=registry,
+        )
+        self.dead_lettered = Counter(
+            "queue_messages_dead_lettered", "Messages that can never succeed", ["queue"], registry=registry
+        )
+        self.claims_lost = Counter(
+            "queue_claims_lost",
+            "Messages whose receipt expired while they were worked on",
+            ["queue"],
+            registry=registry,
+        )
