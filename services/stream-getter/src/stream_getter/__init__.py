@@ -1,0 +1,1 @@
+"""Reads a stream of posts and sends them to the posts queue."""

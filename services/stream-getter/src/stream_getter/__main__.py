@@ -1,0 +1,24 @@
+"""The command `stream-getter`: reads the settings, builds the parts, runs until SIGTERM."""
+
+import os
+
+from pipeline.lifecycle import exit_with
+from pipeline.logs import configure_logs
+from pipeline.settings import read_settings
+from stream_getter.bootstrap import run
+from stream_getter.settings import Settings
+
+
+def main() -> None:
+    """Exits with 0 after SIGTERM, 1 after a crash, 2 for a user's mistake."""
+    exit_with("stream-getter", _main)
+
+
+def _main() -> int:
+    settings = read_settings(Settings, os.environ)
+    configure_logs(settings.log_level, settings.log_format, "stream-getter")
+    return run(settings)
+
+
+if __name__ == "__main__":
+    main()
