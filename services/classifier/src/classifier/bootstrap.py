@@ -1,0 +1,70 @@
+"""Builds classifier from its parts: the one place that knows them all."""
+
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from classifier.endpoint import READ_TIMEOUT, ModelEndpoint
+from classifier.metrics import Metrics
+from classifier.patient_endpoint import PatientEndpoint
+from classifier.settings import Settings
+from classifier.worker import Worker
+from pipeline.alerts_config import read_alerts_config
+from pipeline.aws import aws_client
+from pipeline.backoff import Backoff
+from pipeline.connection_state import ConnectionState
+from pipeline.lifecycle import Lifecycle
+from pipeline.queue_metrics import QueueMetrics
+from pipeline.queue_reader import QueueReader
+from pipeline.queue_writer import QueueWriter
+from pipeline.telemetry import TelemetryServer
+
+
+def run(settings: Settings) -> int:
+    """Builds the parts and runs them until SIGTERM; the exit code. Raises UserMistake."""
+    config = read_alerts_config(Path(settings.alerts_config))
+    registry = CollectorRegistry()
+    metrics, queue_metrics = Metrics(registry), QueueMetrics(registry)
+    lifecycle, rng = Lifecycle(), random.Random()
+    sqs = aws_client("sqs", settings.aws_region, connections=settings.workers + 4)
+    reader = QueueReader(
+        sqs,
+        settings.posts_queue_url,
+        settings.posts_dead_letter_queue_url,
+        "posts",
+        "classifier",
+        queue_metrics,
+        Backoff(0.1, 10.0, rng),
+        lifecycle.stopping,
+    )
+    writer = QueueWriter(sqs, settings.alerts_queue_url, "alerts", queue_metrics, Backoff(0.1, 10.0, rng))
+    endpoint = ModelEndpoint(
+        aws_client("sagemaker-runtime", settings.aws_region, read_timeout=READ_TIMEOUT, connections=settings.workers),
+        settings.endpoint_name,
+        {label.name: label.candidate for label in config.labels},
+        config.hypothesis_template,
+        metrics,
+    )
+    endpoint_state = ConnectionState(f"model endpoint {settings.endpoint_name}")
+    workers = [
+        Worker(
+            reader,
+            writer,
+            PatientEndpoint(endpoint, Backoff(0.5, 30.0, rng), endpoint_state, lifecycle.stopping),
+            {label.name: label.threshold for label in config.labels},
+            settings.endpoint_name,
+            metrics,
+            lifecycle.stopping,
+            now=lambda: datetime.now(UTC),
+        )
+        for _ in range(settings.workers)
+    ]
+    checks = {"posts queue": reader.state.trouble, "model endpoint": endpoint_state.trouble}
+    TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks)
+    return lifecycle.run(
+        {f"worker-{number}": worker.run for number, worker in enumerate(workers, start=1)},
+        on_stop=[writer.refuse_when_full],
+        drain=[writer.close, lambda _seconds: reader.close()],
+    )

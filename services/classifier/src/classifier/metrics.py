@@ -1,0 +1,36 @@
+"""What classifier counts."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+
+class Metrics:
+    """One instance for each registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.posts_judged = Counter(
+            "classifier_posts_judged",
+            "Posts that the model has scored, by outcome",
+            ["outcome"],
+            registry=registry,
+        )
+        self.labels_passed = Counter(
+            "classifier_labels_passed", "Posts that passed a label's threshold", ["label"], registry=registry
+        )
+        self.endpoint_calls = Counter(
+            "classifier_endpoint_calls",
+            "Calls of the model endpoint, by outcome",
+            ["outcome"],
+            registry=registry,
+        )
+        self.endpoint_seconds = Histogram(
+            "classifier_endpoint_seconds",
+            "Duration of one call of the model endpoint",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+            registry=registry,
+        )
+        self.endpoint_texts = Histogram(
+            "classifier_endpoint_texts",
+            "Texts in one call of the model endpoint",
+            buckets=(1, 2, 5, 10, 20, 50, 100),
+            registry=registry,
+        )
