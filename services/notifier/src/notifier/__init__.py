@@ -1,0 +1,1 @@
+"""Decides whom to tell of an alert, and tells them."""

@@ -1,0 +1,75 @@
+"""From the alerts queue to the deliveries queue."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from notifier.metrics import Metrics
+from notifier.routing import Router
+from pipeline.acceptance import wait_until_settled
+from pipeline.contracts import Alert, Notice, decode_alert_or_notice, encode
+from pipeline.errors import ContractError, Unsendable
+from pipeline.logs import get_logger
+from pipeline.queue_reader import QueueReader, ReceivedMessage
+from pipeline.queue_writer import QueueWriter
+
+log = get_logger(__name__)
+
+
+class AlertLoop:
+    """An alert is deleted only once each delivery that it calls for lies in the deliveries queue."""
+
+    def __init__(
+        self,
+        reader: QueueReader,
+        writer: QueueWriter,
+        router: Router,
+        metrics: Metrics,
+        stopping: threading.Event,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._router = router
+        self._metrics = metrics
+        self._stopping = stopping
+
+    def run(self) -> None:
+        """Until ``stopping``."""
+        while not self._stopping.is_set():
+            if messages := self._reader.receive():
+                self._handle(messages)
+
+    def _handle(self, messages: Sequence[ReceivedMessage]) -> None:
+        under_way: list[tuple[ReceivedMessage, list[Future[None]]]] = []
+        for message in messages:
+            try:
+                content = decode_alert_or_notice(message.body)
+            except ContractError as error:
+                self._reader.dead_letter(message, f"neither alert nor notice: {error}")
+                continue
+            self._metrics.alerts.labels(_label(content)).inc()
+            deliveries = self._router.deliveries(content)
+            if not deliveries:
+                log.info("nobody is to be told", label=_label(content))
+            under_way.append((message, [self._writer.put(encode(delivery)) for delivery in deliveries]))
+        wait_until_settled([future for _, futures in under_way for future in futures], self._stopping)
+
+        done, unfinished = [], []
+        for message, futures in under_way:
+            errors = [future.exception() for future in futures if future.done()]
+            unsendable = next((error for error in errors if isinstance(error, Unsendable)), None)
+            if unsendable:
+                self._reader.dead_letter(message, f"its delivery cannot be sent: {unsendable}")
+            elif len(errors) == len(futures) and not any(errors):
+                done.append(message)
+            else:
+                unfinished.append(message)
+        self._reader.delete(done)
+        if unfinished:
+            self._reader.give_back(unfinished)
+
+
+def _label(content: Alert | Notice) -> str:
+    return (
+        content.labels[0].name if isinstance(content, Alert) and content.labels else content.__class__.__name__.lower()
+    )
