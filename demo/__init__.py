@@ -1,0 +1,1 @@
+"""`make demo`: everything that production runs, on this machine, with only endpoint URLs changed."""
