@@ -11,14 +11,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.accounts import Accounts, read_sample, take_accounts
 from demo.processes import ProcessDied, ProcessGroup
-from demo.road import ROOT, SERVICES, NotStarted, Road
+from demo.road import ADDRESS, ROOT, SERVICES, NotStarted, Road
 from demo.stack import StackNotMade
 from demo.summary import summary
 from pipeline.alerts_config import AlertsConfig, read_alerts_config
 from pipeline.errors import UserMistake
 
 SAMPLE = (ROOT / "samples/posts_dev.jsonl", ROOT / "samples/posts_test.jsonl")
-FOLDER = ROOT / ".demo"
+FOLDER = ADDRESS.parent
 #: Seconds without anything new after which posts that are still missing count as lost.
 PATIENCE = 60.0
 
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--once", action="store_true", help="end after the sample")
     parser.add_argument("--rate", type=float, default=20.0, help="posts per second (default: %(default)s)")
     parser.add_argument("--config", type=Path, default=ROOT / "config/alerts.yaml", help="labels and routes")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="for the ledgers (default: .demo)")
     parser.add_argument("--log-level", default="INFO", help="of the services (default: %(default)s)")
     options = parser.parse_args()
     started = time.monotonic()
@@ -37,11 +38,11 @@ def main() -> None:
     except UserMistake as mistake:
         print(f"demo: {mistake}", file=sys.stderr)
         sys.exit(2)
-    FOLDER.mkdir(exist_ok=True)
-    for old in FOLDER.iterdir():
-        old.unlink()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for old in (*options.folder.glob("*.jsonl"), options.folder / ADDRESS.name):
+        old.unlink(missing_ok=True)
     group = ProcessGroup(sys.stdout, width=max(map(len, (*SERVICES, "simulator"))))
-    road = Road(group, FOLDER, SAMPLE, options.rate, options.config.resolve(), options.log_level)
+    road = Road(group, options.folder, SAMPLE, options.rate, options.config.resolve(), options.log_level)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     code = 130
@@ -49,7 +50,7 @@ def main() -> None:
         road.start()
         code = _play(group, road, config, started)
         if not options.once:
-            (FOLDER / "simulator_url").write_text(road.simulator_url)
+            (options.folder / ADDRESS.name).write_text(road.simulator_url)
             group.say('the stream stays open: try  make post TEXT="..."  in another terminal; Ctrl-C ends everything')
             road.wait_until(lambda: False, float("inf"))
     except (NotStarted, ProcessDied, StackNotMade, BotoCoreError, ClientError) as error:

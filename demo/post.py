@@ -5,7 +5,7 @@ import sys
 
 import requests
 
-from demo.road import ROOT
+from demo.road import ADDRESS
 
 
 def main() -> None:
@@ -13,10 +13,10 @@ def main() -> None:
     text = os.environ.get("TEXT", "").strip()
     if not text:
         sys.exit('post: TEXT: expected the post\'s words, got nothing: make post TEXT="..."')
-    address = ROOT / ".demo/simulator_url"
     try:
+        address = sys.argv[1] if len(sys.argv) > 1 else ADDRESS.read_text()
         response = requests.post(
-            address.read_text() + "/simulator/posts",
+            address + "/simulator/posts",
             data=text.encode(),
             headers={"Content-Type": "text/plain; charset=utf-8"},
             timeout=5,

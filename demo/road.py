@@ -14,6 +14,8 @@ from demo.processes import ProcessGroup
 from demo.stack import REGION, client, create_stack, service_environment
 
 ROOT = Path(__file__).parent.parent
+#: Where a running demo leaves the simulator's address, for `make post`.
+ADDRESS = ROOT / ".demo/simulator_url"
 SERVICES = ("stream-getter", "classifier", "notifier")
 _START_SECONDS = 60.0
 _TOKEN = "demo-token"  # noqa: S105 - of the simulator, which anyone may read
@@ -111,7 +113,8 @@ class Road:
         """Little is passed on: neither a proxy nor the user's own AWS profile may change where the demo goes."""
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
         environment = {name: os.environ[name] for name in kept if name in os.environ}
-        return environment | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        # DEMO_RUN tells in a process list whose child a process is
+        return environment | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "DEMO_RUN": str(os.getpid())}
 
     def _service_environment(self, outputs: dict[str, str]) -> dict[str, str]:
         return {

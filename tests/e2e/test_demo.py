@@ -1,0 +1,116 @@
+"""The road of `make demo` as a user runs it, from the simulator's stream to the topic's subscriber."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from demo.accounts import read_sample, take_accounts
+from pipeline.alerts_config import read_alerts_config
+
+SAMPLE = [Path("samples/posts_dev.jsonl"), Path("samples/posts_test.jsonl")]
+DEADLINE = 120.0
+
+
+class Demo:
+    """One run as a process; its folder name is on the command line of what it starts, which tells them apart."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.output = folder / "output.txt"
+        command = [sys.executable, "-m", "demo", "--folder", str(folder), *arguments]
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+
+    def wait_for_output(self, text: str) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while text not in self.output.read_text():
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.1)
+
+    def descendants(self) -> dict[int, str]:
+        """Command lines of everything that was started by this run, by process id."""
+        children: dict[int, str] = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    environment = (entry / "environ").read_bytes()
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                except OSError:
+                    continue
+                if f"DEMO_RUN={self.process.pid}".encode() in environment.split(b"\0"):
+                    children[int(entry.name)] = line
+        return children
+
+
+def test_every_post_of_the_sample_is_accounted_for(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "--once", "--rate", "60")
+    assert demo.process.wait(DEADLINE) == 0, demo.output.read_text()
+    config = read_alerts_config(Path("config/alerts.yaml"))
+    accounts = take_accounts(tmp_path / "simulator.jsonl", tmp_path / "recorder.jsonl", read_sample(SAMPLE), config)
+    assert len(accounts.sent_at) == 160
+    assert accounts.repeats_sent == 16
+    assert accounts.balanced
+    assert len(accounts.due) > 30
+    output = demo.output.read_text()
+    assert "first alert" in output
+    assert "Every post is accounted for." in output
+    assert demo.descendants() == {}
+    # whatever posts try, nothing but plain text reaches the terminal
+    assert not {"\x1b", "\x07", "\x9b", "\u202e", "\u2066"} & set(output)
+
+
+def test_ctrl_c_ends_everything_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "--rate", "5")
+    demo.wait_for_output("first alert")
+    assert len(demo.descendants()) >= 7
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(60) == 130, demo.output.read_text()
+    assert demo.descendants() == {}
+    assert "Traceback" not in demo.output.read_text()
+
+
+def test_a_post_of_ones_own_reaches_the_terminal(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "--rate", "200")
+    try:
+        demo.wait_for_output("the stream stays open")
+        address = (tmp_path / "simulator_url").read_text()
+        environment = {**os.environ, "TEXT": "Huge wildfire near Bellbrook, bushfire burning towards the town"}
+        command = [sys.executable, "-m", "demo.post", address]
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=30)
+        assert json.loads(answer.stdout)["id"]
+        demo.wait_for_output("Huge wildfire near Bellbrook")
+    finally:
+        demo.process.send_signal(signal.SIGTERM)
+        # after the sample the verdict on it is the exit code
+        assert demo.process.wait(60) == 0
+
+
+def test_a_service_that_dies_ends_the_demo_with_its_name(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "--rate", "5")
+    demo.wait_for_output("first alert")
+    victim = next(pid for pid, line in demo.descendants().items() if line.rstrip().endswith("bin/classifier"))
+    os.kill(victim, signal.SIGKILL)
+    assert demo.process.wait(60) == 1
+    assert "failed: classifier ended by itself with exit code -9" in demo.output.read_text()
+    assert demo.descendants() == {}
+
+
+def test_a_mistake_in_the_configuration_is_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "alerts.yaml"
+    config.write_text(Path("config/alerts.yaml").read_text().replace("desk]", "dsek]"))
+    run = subprocess.run(
+        [sys.executable, "-m", "demo", "--once", "--config", str(config), "--folder", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert run.returncode == 2
+    assert run.stderr == (
+        f"demo: {config}: routes[0].channels: expected a channel of this file (terminal, desk), got 'dsek'\n"
+    )
