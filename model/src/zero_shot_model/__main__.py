@@ -1,0 +1,29 @@
+"""The command `zero-shot-model`: read the settings, check the model's files, serve."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from zero_shot_model import assets, server
+from zero_shot_model.errors import StartError
+from zero_shot_model.settings import read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Exit code 0: asked to stop; 1: the model failed; 2: cannot start."""
+    try:
+        settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
+        log_format = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+        logging.basicConfig(level=settings.log_level.upper(), format=log_format)
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the server says itself what it does
+        model_file = assets.verified(assets.MODEL, settings.model_file)
+        tokenizer_file = assets.verified(assets.TOKENIZER, settings.tokenizer_file)
+        return server.serve(settings, model_file, tokenizer_file)
+    except StartError as error:
+        print(f"zero-shot-model: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
