@@ -3,7 +3,6 @@
 Reading it raises UserMistake with one line that names the file, the key, what was expected, and what was found.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,10 +11,18 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from pipeline.document_errors import describe
 from pipeline.errors import UserMistake
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,49}$")]
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,49}$",
+        title="up to 50 letters, digits, spaces and . _ / -, a letter or digit first",
+    ),
+]
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1, title="a number from 0 to 1")]
+Description = Annotated[str, msgspec.Meta(min_length=1, max_length=200, title="a text of 1 to 200 characters")]
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +34,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: Name
     threshold: Probability
-    description: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    description: Description | None = None
 
     @property
     def candidate(self) -> str:
@@ -38,14 +45,14 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A way to reach people. Where it leads (a topic, an address) is told by the environment."""
 
-    type: Literal["stdout", "sns"]
+    type: Annotated[Literal["stdout", "sns"], msgspec.Meta(title="stdout or sns")]
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which channels hear of which labels (without ``labels``: of all). The first route that matches counts."""
 
-    channels: Annotated[list[str], msgspec.Meta(min_length=1)]
-    labels: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
+    channels: Annotated[list[str], msgspec.Meta(min_length=1, title="a list of at least one channel")]
+    labels: Annotated[list[str], msgspec.Meta(min_length=1, title="a list of at least one label")] | None = None
 
     def matches(self, label: str) -> bool:
         """Whether this route is for the label."""
@@ -55,9 +62,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. ``hypothesis_template`` has a {} where a label's words go; ``ops`` are channels for notices."""
 
-    labels: Annotated[list[Label], msgspec.Meta(min_length=1)]
-    channels: Annotated[dict[str, Channel], msgspec.Meta(min_length=1)]
-    routes: Annotated[list[Route], msgspec.Meta(min_length=1)]
+    labels: Annotated[list[Label], msgspec.Meta(min_length=1, title="a list of at least one label")]
+    channels: Annotated[dict[str, Channel], msgspec.Meta(min_length=1, title="at least one channel by its name")]
+    routes: Annotated[list[Route], msgspec.Meta(min_length=1, title="a list of at least one route")]
     ops: list[str] = []
     hypothesis_template: str = "This post is about {}."
 
@@ -77,15 +84,15 @@ def parse_alerts_config(content: str, file: str) -> AlertsConfig:
     try:
         document = YAML(typ="safe", pure=True).load(content)
     except DuplicateKeyError as error:
-        raise UserMistake(f"{file}: {_line(error)}expected each key once, got: {_first_line(error.problem)}") from error
+        raise UserMistake(f"{file}: {_line(error)}expected each key once, got: {_duplicate(error)}") from error
     except MarkedYAMLError as error:
         raise UserMistake(f"{file}: {_line(error)}expected YAML, got: {_first_line(error.problem)}") from error
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # values such as 2026-13-01 raise a ValueError
         raise UserMistake(f"{file}: expected YAML, got: {_first_line(str(error))}") from error
     try:
         config = msgspec.convert(document, AlertsConfig)
     except msgspec.ValidationError as error:
-        raise UserMistake(f"{file}: {_named(str(error))}") from error
+        raise UserMistake(f"{file}: {describe(error, document, AlertsConfig)}") from error
     _check_references(config, file)
     return config
 
@@ -130,15 +137,9 @@ def _check_known(file: str, key: str, kind: str, name: str, known: list[str]) ->
         raise UserMistake(f"{file}: {key}: expected a {kind} of this file ({', '.join(known)}), got {name!r}")
 
 
-def _named(problem: str) -> str:
-    """Msgspec's "Expected `float`, got `str` - at `$.labels[0].threshold`" as "labels[0].threshold: expected …"."""
-    match = re.fullmatch(r"(.*) - at `(?:key in )?\$\.?(.*)`", problem, re.DOTALL)
-    text, key = (match[1], match[2]) if match else (problem, "")
-    if missing := re.fullmatch(r"Object missing required field `(.*)`", text):
-        key, text = ".".join(filter(None, [key, missing[1]])), "Expected a value, got nothing"
-    elif unknown := re.fullmatch(r"Object contains unknown field `(.*)`", text):
-        key, text = ".".join(filter(None, [key, unknown[1]])), "Expected a known key, got one that is not"
-    return f"{key or 'the file'}: {text[:1].lower()}{text[1:]}".replace("`", "")
+def _duplicate(error: DuplicateKeyError) -> str:
+    """The problem without the values, which may be as long as the file."""
+    return _first_line(error.problem).partition(" with value ")[0]
 
 
 def _line(error: MarkedYAMLError) -> str:
@@ -146,4 +147,4 @@ def _line(error: MarkedYAMLError) -> str:
 
 
 def _first_line(text: str | None) -> str:
-    return (text or "something else").strip().splitlines()[0]
+    return (text or "something else").strip().splitlines()[0].removeprefix("but ")

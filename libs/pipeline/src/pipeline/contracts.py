@@ -7,7 +7,7 @@ puts a version it does not know into the dead letters. `docs/contracts.schema.js
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -16,6 +16,9 @@ from pipeline.errors import ContractError
 VERSION = 1
 
 T = TypeVar("T")
+
+#: A time with an offset: one without could not be compared with those that have one.
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -54,8 +57,8 @@ class Post(Message, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
     id: str
     source: str
     text: str
-    created_at: datetime
-    received_at: datetime
+    created_at: Time
+    received_at: Time
     trace_id: str
     quoted_text: str = ""
     author: Author = Author()
@@ -81,7 +84,7 @@ class Alert(Message, frozen=True, kw_only=True, omit_defaults=True, tag="alert")
     labels: list[LabelScore]
     scores: list[LabelScore]
     model: str
-    classified_at: datetime
+    classified_at: Time
 
 
 class Severity(StrEnum):
@@ -99,7 +102,7 @@ class Notice(Message, frozen=True, kw_only=True, omit_defaults=True, tag="notice
     service: str
     severity: Severity
     text: str
-    at: datetime
+    at: Time
     figures: dict[str, float] = {}
 
 
@@ -125,9 +128,9 @@ class Delivery(Message, frozen=True, kw_only=True, omit_defaults=True, tag="deli
     story_id: str
     kind: DeliveryKind
     channel: str
-    first_seen: datetime
-    last_seen: datetime
-    expires_at: datetime
+    first_seen: Time
+    last_seen: Time
+    expires_at: Time
     trace_id: str
     labels: list[LabelScore] = []
     post: Post | None = None
@@ -136,7 +139,7 @@ class Delivery(Message, frozen=True, kw_only=True, omit_defaults=True, tag="deli
     authors: int = 1
     links: list[str] = []
     attempt: int = 1
-    not_before: datetime | None = None
+    not_before: Time | None = None
 
     @property
     def label(self) -> str:
@@ -173,5 +176,5 @@ def decode_delivery(body: str) -> Delivery:
 def _decoded(decoder: msgspec.json.Decoder[T], body: str) -> T:
     try:
         return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
         raise ContractError(str(error)) from error

@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from pipeline.errors import UserMistake
 from pipeline.logs import get_logger
@@ -19,6 +20,8 @@ from pipeline.logs import get_logger
 log = get_logger(__name__)
 
 GRACE_SECONDS = 25.0
+
+_Handler = Any  # what signal.signal takes and gives: a function, a number or None
 
 
 class _Signal(NamedTuple):
@@ -52,8 +55,7 @@ class Lifecycle:
         ``on_stop`` is called first, to unblock loops that wait on a socket. Each ``drain`` step gets the seconds that
         are left. The code is 0 after a signal or when a loop came to its own end, 1 after a crash or a missed deadline.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _frame: self._events.put(_Signal(number)))
+        self._handle_signals(lambda number, _frame: self._events.put(_Signal(number)))
         for name, loop in loops.items():
             threading.Thread(target=self._run_loop, args=(name, loop), name=name, daemon=True).start()
 
@@ -62,20 +64,46 @@ class Lifecycle:
         self.stopping.set()
         deadline = self._clock() + self._grace
         for step in on_stop:
-            step()
+            code = max(code, self._code_of_step(step))
         while running and (event := self._next_event(deadline)):
             if isinstance(event, _Signal):
-                log.warning("second signal: not waiting any longer")
-                return 1
+                return self._give_up()
             running.discard(event.name)
             code = max(code, self._code_of(event))
         if running:
             log.error("did not end in time", loops=sorted(running), seconds=self._grace)
             code = 1
-        for drain_step in drain:
-            drain_step(max(0.0, deadline - self._clock()))
+        # from here on nobody reads the events; a signal interrupts the step that is under way
+        before = self._handle_signals(signal.default_int_handler)
+        try:
+            for drain_step in drain:
+                left = max(0.0, deadline - self._clock())
+                code = max(code, self._code_of_step(partial(drain_step, left)))
+        except KeyboardInterrupt:
+            return self._give_up()
+        finally:
+            self._handle_signals(before)
         log.info("stopped", exit_code=code)
         return code
+
+    def _handle_signals(self, handler: _Handler) -> _Handler:
+        before: _Handler = handler
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.signal(number, handler)
+        return before
+
+    def _give_up(self) -> int:
+        log.warning("second signal: not waiting any longer")
+        return 1
+
+    def _code_of_step(self, step: Callable[[], object]) -> int:
+        """Runs a step of the end; one that crashes must not keep the others from theirs."""
+        try:
+            step()
+        except Exception:
+            log.exception("crashed while stopping")
+            return 1
+        return 0
 
     def _wait_for_the_end(self, running: set[str]) -> int:
         while running:

@@ -1,6 +1,6 @@
 """Metrics of the queues, shared by readers and writers; one instance for each registry."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class QueueMetrics:
@@ -39,6 +39,25 @@ class QueueMetrics:
         self.claims_lost = Counter(
             "queue_claims_lost",
             "Messages whose receipt expired while they were worked on",
+            ["queue"],
+            registry=registry,
+        )
+        self.wait = Histogram(
+            "queue_wait_seconds",
+            "A message's time in the queue until it was received",
+            ["queue"],
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+            registry=registry,
+        )
+        self.depth = Gauge(
+            "queue_depth",
+            "Messages in the queue: visible, in flight, or delayed",
+            ["queue", "state"],
+            registry=registry,
+        )
+        self.oldest_age = Gauge(
+            "queue_oldest_message_age_seconds",
+            "Age of the oldest message in hand, in a backlog about that of the queue's oldest; 0 with none in hand",
             ["queue"],
             registry=registry,
         )

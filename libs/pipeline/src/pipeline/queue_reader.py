@@ -5,7 +5,8 @@ Every message that ``receive`` hands out must be settled by exactly one of ``del
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,17 +29,24 @@ POLL_SECONDS = 5
 #: Characters of a dead letter's reason.
 _REASON_LENGTH = 500
 _SETTLE_TRIES = 3
+#: Seconds before the second try; each further wait is longer by as much.
+_SETTLE_WAIT = 0.2
+#: Heartbeats within a visibility timeout: two may fail.
+_BEATS = 3
+#: Amazon SQS quota: attributes of a message.
+_ATTRIBUTES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A message in hand. ``receive_count`` is SQS's own count, this time included."""
+    """A message in hand. ``receive_count`` is SQS's own count, this time included; ``sent_at`` is in UNIX seconds."""
 
     id: str
     body: str
     receipt_handle: str
     receive_count: int
     attributes: dict[str, str]
+    sent_at: float = 0.0
 
 
 class QueueReader:
@@ -56,6 +64,7 @@ class QueueReader:
         stopping: threading.Event,
         *,
         visibility_timeout: int = 60,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._sqs = sqs
         self._queue_url = queue_url
@@ -66,11 +75,13 @@ class QueueReader:
         self._backoff = backoff
         self._stopping = stopping
         self._visibility = visibility_timeout
+        self._now = now
         self._lock = threading.Lock()
         self._held: dict[str, ReceivedMessage] = {}
         self._prolonging = threading.Lock()
         self._closed = threading.Event()
-        self.state = ConnectionState(f"queue {name}")
+        self.state = ConnectionState(f"receiving from queue {name}")
+        metrics.oldest_age.labels(name).set_function(self._oldest_age)
         self._heartbeat = threading.Thread(target=self._beat, name=f"{name}-heartbeat", daemon=True)
         self._heartbeat.start()
 
@@ -86,7 +97,7 @@ class QueueReader:
                 WaitTimeSeconds=POLL_SECONDS,
                 VisibilityTimeout=self._visibility,
                 MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
         except (BotoCoreError, ClientError) as error:
             if not self._stopping.is_set():
@@ -99,6 +110,8 @@ class QueueReader:
         with self._lock:
             self._held.update((message.receipt_handle, message) for message in messages)
         self._metrics.received.labels(self._name).inc(len(messages))
+        for message in messages:
+            self._metrics.wait.labels(self._name).observe(max(0.0, self._now() - message.sent_at))
         return messages
 
     def delete(self, messages: Sequence[ReceivedMessage]) -> None:
@@ -124,11 +137,13 @@ class QueueReader:
 
         It leaves this queue only after the other has accepted it; when that fails it is given back for a minute.
         """
-        attributes = message.attributes | {
+        why = {
             "reason": clean(reason)[:_REASON_LENGTH] or "unknown",
             "service": self._service,
             "source_message_id": message.id,
         }
+        kept = {name: value for name, value in message.attributes.items() if name not in why}
+        attributes = dict(list(kept.items())[: _ATTRIBUTES - len(why)]) | why
         body = message.body
         if message_size(body, attributes) > BATCH_BYTES:
             # the attributes made it too large; what is cut is the end of at least a megabyte
@@ -155,11 +170,14 @@ class QueueReader:
             self.give_back(left)
 
     def _beat(self) -> None:
-        while not self._closed.wait(self._visibility / 3):
-            with self._prolonging:
-                self._in_batches(
-                    self._all_held(), lambda batch: self._change_visibility(batch, self._visibility), tries=1
-                )
+        while not self._closed.wait(self._visibility / _BEATS):
+            for batch in _tens(self._all_held()):
+                if self._closed.is_set():  # close() waits for one call, not for one per batch
+                    return
+                with self._prolonging:
+                    self._in_batches(
+                        self._still_held(batch), lambda some: self._change_visibility(some, self._visibility), tries=1
+                    )
 
     def _delete_batch(self, batch: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
         entries: Any = [{"Id": str(i), "ReceiptHandle": m.receipt_handle} for i, m in enumerate(batch)]
@@ -191,7 +209,7 @@ class QueueReader:
         for batch in _tens(messages):
             left = list(batch)
             for attempt in range(tries):
-                if attempt and self._closed.wait(0.2 * attempt):
+                if attempt and self._closed.wait(_SETTLE_WAIT * attempt):
                     break
                 try:
                     left = call(left)
@@ -202,9 +220,17 @@ class QueueReader:
             failed += left
         return failed
 
+    def _oldest_age(self) -> float:
+        oldest = min((message.sent_at for message in self._all_held()), default=None)
+        return 0.0 if oldest is None else max(0.0, self._now() - oldest)
+
     def _all_held(self) -> list[ReceivedMessage]:
         with self._lock:
             return list(self._held.values())
+
+    def _still_held(self, messages: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
+        with self._lock:
+            return [message for message in messages if message.receipt_handle in self._held]
 
     def _forget(self, messages: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
         """Ends the claim on messages; those of them that were still held."""
@@ -228,4 +254,5 @@ def _received(raw: Any) -> ReceivedMessage:
             for name, value in raw.get("MessageAttributes", {}).items()
             if "StringValue" in value
         },
+        sent_at=int(raw.get("Attributes", {}).get("SentTimestamp", 0)) / 1000,
     )

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BATCH_ENTRIES = 10
 BATCH_BYTES = 1_048_576
 
+#: Seconds that close() still gives to a call that is under way when its time is over.
+_LAST_CALL_SECONDS = 1.0
+
 #: Error codes that say of one message that it will never be accepted, however often it is sent.
 _REFUSED = frozenset({"InvalidMessageContents", "InvalidParameterValue", "InvalidAttributeValue"})
 
@@ -75,8 +78,9 @@ class QueueWriter:
         self._bytes = 0  # of those waiting and of those being sent
         self._refusing_when_full = False
         self._closed = False
+        self._abandoned = 0
         self._aborted = threading.Event()
-        self.state = ConnectionState(f"queue {name}")
+        self.state = ConnectionState(f"sending to queue {name}")
         self._thread = threading.Thread(target=self._run, name=f"{name}-writer", daemon=True)
         self._thread.start()
 
@@ -87,12 +91,13 @@ class QueueWriter:
         otherwise: Unsendable if the queue never will, WriterClosed if the writer was closed before.
         """
         attributes = attributes or {}
-        message = _Outgoing(body, attributes, delay_seconds, message_size(body, attributes))
-        if message.size > BATCH_BYTES:
-            self._metrics.unsendable.labels(self._name).inc()
-            reason = f"a message of {message.size} bytes, and the queue takes at most {BATCH_BYTES}"
-            message.accepted.set_exception(Unsendable(reason))
-            return message.accepted
+        try:
+            size = message_size(body, attributes)
+        except UnicodeEncodeError as error:
+            return self._unsendable(str(error))
+        if size > BATCH_BYTES:
+            return self._unsendable(f"a message of {size} bytes, and the queue takes at most {BATCH_BYTES}")
+        message = _Outgoing(body, attributes, delay_seconds, size)
         with self._changed:
             while not self._closed and self._is_full_for(message) and not self._refusing_when_full:
                 self._changed.wait()
@@ -124,13 +129,9 @@ class QueueWriter:
         with self._changed:
             self._changed.notify_all()
         # one call may still be under way; it is bounded by the client's own time-outs
-        self._thread.join(1.0)
-        with self._changed:
-            left = list(self._waiting)
-            self._waiting.clear()
-        for message in left:
-            message.accepted.set_exception(WriterClosed(f"the writer of queue {self._name} closed before it was sent"))
-        return not left and not self._thread.is_alive()
+        self._thread.join(_LAST_CALL_SECONDS)
+        self._abandon_waiting()
+        return not self._abandoned and not self._thread.is_alive()
 
     def _run(self) -> None:
         self._reach()
@@ -139,6 +140,8 @@ class QueueWriter:
             if retry_alone:
                 for message in batch:
                     self._send([message])
+        # a call that outlasted close() may have put its messages back since
+        self._abandon_waiting()
 
     def _reach(self) -> None:
         """Asks for the queue once before there is anything to send, so that readiness and logs tell at start."""
@@ -195,7 +198,7 @@ class QueueWriter:
         failed = []
         for entry in response.get("Failed", []):
             message = batch[int(entry["Id"])]
-            if entry["Code"] in _REFUSED:
+            if _bare(entry["Code"]) in _REFUSED:
                 self._refuse(message, entry.get("Message") or entry["Code"])
             else:
                 failed.append(message)
@@ -209,11 +212,26 @@ class QueueWriter:
             self.state.reached()
         return False
 
+    def _abandon_waiting(self) -> None:
+        with self._changed:
+            left = list(self._waiting)
+            self._waiting.clear()
+            self._abandoned += len(left)
+        self._release(left)
+        for message in left:
+            message.accepted.set_exception(WriterClosed(f"the writer of queue {self._name} closed before it was sent"))
+
     def _settle(self, accepted: list[_Outgoing]) -> None:
         self._release(accepted)
         for message in accepted:
             message.accepted.set_result(None)
         self._metrics.sent.labels(self._name).inc(len(accepted))
+
+    def _unsendable(self, reason: str) -> "Future[None]":
+        self._metrics.unsendable.labels(self._name).inc()
+        refused: Future[None] = Future()
+        refused.set_exception(Unsendable(reason))
+        return refused
 
     def _refuse(self, message: _Outgoing, reason: str) -> None:
         self._release([message])
@@ -267,4 +285,9 @@ def _is_refusal(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return False
     code = error.response.get("Error", {}).get("Code", "")
-    return code.rpartition(".")[2] in _REFUSED | {"BatchRequestTooLong"}
+    return _bare(code) in _REFUSED | {"BatchRequestTooLong"}
+
+
+def _bare(code: str) -> str:
+    """An error code without the namespace that some of them come with: AWS.SimpleQueueService."""
+    return code.rpartition(".")[2]

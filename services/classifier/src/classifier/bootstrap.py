@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from classifier import __version__
 from classifier.endpoint import READ_TIMEOUT, ModelEndpoint
 from classifier.metrics import Metrics
 from classifier.patient_endpoint import PatientEndpoint
@@ -14,8 +15,10 @@ from classifier.worker import Worker
 from pipeline.alerts_config import read_alerts_config
 from pipeline.aws import aws_client
 from pipeline.backoff import Backoff
+from pipeline.build_info import export_build_info
 from pipeline.connection_state import ConnectionState
 from pipeline.lifecycle import Lifecycle
+from pipeline.queue_depth import QueueDepth
 from pipeline.queue_metrics import QueueMetrics
 from pipeline.queue_reader import QueueReader
 from pipeline.queue_writer import QueueWriter
@@ -26,6 +29,7 @@ def run(settings: Settings) -> int:
     """Builds the parts and runs them until SIGTERM; the exit code. Raises UserMistake."""
     config = read_alerts_config(Path(settings.alerts_config))
     registry = CollectorRegistry()
+    export_build_info(registry, "classifier", __version__, settings.revision)
     metrics, queue_metrics = Metrics(registry), QueueMetrics(registry)
     lifecycle, rng = Lifecycle(), random.Random()
     sqs = aws_client("sqs", settings.aws_region, connections=settings.workers + 4)
@@ -61,10 +65,19 @@ def run(settings: Settings) -> int:
         )
         for _ in range(settings.workers)
     ]
-    checks = {"posts queue": reader.state.trouble, "model endpoint": endpoint_state.trouble}
+    checks = {
+        "posts queue": reader.state.trouble,
+        "alerts queue": writer.state.trouble,
+        "model endpoint": endpoint_state.trouble,
+    }
     TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks)
+    queues = {"posts": settings.posts_queue_url, "posts-dlq": settings.posts_dead_letter_queue_url}
+    depth = QueueDepth(sqs, queues, queue_metrics, lifecycle.stopping)
     return lifecycle.run(
-        {f"worker-{number}": worker.run for number, worker in enumerate(workers, start=1)},
+        {
+            **{f"worker-{number}": worker.run for number, worker in enumerate(workers, start=1)},
+            "queue depth": depth.run,
+        },
         on_stop=[writer.refuse_when_full],
         drain=[writer.close, lambda _seconds: reader.close()],
     )

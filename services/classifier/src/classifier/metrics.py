@@ -10,11 +10,17 @@ class Metrics:
         self.posts_judged = Counter(
             "classifier_posts_judged",
             "Posts that the model has scored, by outcome",
-            ["outcome"],
+            ["source", "outcome"],
             registry=registry,
         )
         self.labels_passed = Counter(
-            "classifier_labels_passed", "Posts that passed a label's threshold", ["label"], registry=registry
+            "classifier_labels_passed", "Posts that passed a label's threshold", ["source", "label"], registry=registry
+        )
+        self.judgement_delay = Histogram(
+            "classifier_judgement_delay_seconds",
+            "From a post's arrival at stream-getter to its judgement",
+            buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+            registry=registry,
         )
         self.endpoint_calls = Counter(
             "classifier_endpoint_calls",

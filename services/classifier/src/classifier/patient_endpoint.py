@@ -28,26 +28,33 @@ class PatientEndpoint:
 
     def judge(self, texts: Sequence[str]) -> list[Scores | ContentRefused]:
         """For each text its scores, or why the endpoint refuses it. Raises Stopping."""
-        try:
-            return list(self._answer(texts))
-        except ContentRefused as refusal:
-            if len(texts) > 1:
-                return [result for text in texts for result in self.judge([text])]
-            # a wrong setting must not send every post to the dead letters
-            self.wait_until_it_answers()
-            return [refusal]
+        while True:
+            try:
+                return list(self._answer(texts))
+            except ContentRefused as refusal:
+                if len(texts) > 1:
+                    return [result for text in texts for result in self.judge([text])]
+                # a wrong setting must not send every post to the dead letters
+                general = self._refusal_of_everything()
+                if general is None:
+                    return [refusal]
+                self._wait(f"it refuses every text: {general}")
 
     def wait_until_it_answers(self) -> None:
         """Waits until the endpoint judges a harmless text. Raises Stopping."""
-        while True:
-            try:
-                self._answer([_PROBE])
-                return
-            except ContentRefused as refusal:
-                self._wait(f"it refuses every text: {refusal}")
+        while refusal := self._refusal_of_everything():
+            self._wait(f"it refuses every text: {refusal}")
+
+    def _refusal_of_everything(self) -> ContentRefused | None:
+        try:
+            self._answer([_PROBE])
+        except ContentRefused as refusal:
+            return refusal
+        return None
 
     def _answer(self, texts: Sequence[str]) -> list[Scores]:
-        while True:
+        # one call may take as long as a drain may: none is begun after a stop
+        while not self._stopping.is_set():
             try:
                 scores = self._endpoint.classify(texts)
             except EndpointUnavailable as error:
@@ -56,6 +63,7 @@ class PatientEndpoint:
                 self._backoff.reset()
                 self._state.reached()
                 return scores
+        raise Stopping
 
     def _wait(self, reason: str) -> None:
         self._state.failed(reason)

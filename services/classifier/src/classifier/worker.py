@@ -65,7 +65,7 @@ class Worker:
         alerts: list[tuple[ReceivedMessage, Future[None]]] = []
         for (message, post), result in zip(readable, results, strict=True):
             if isinstance(result, ContentRefused):
-                self._metrics.posts_judged.labels("refused").inc()
+                self._metrics.posts_judged.labels(post.source, "refused").inc()
                 self._reader.dead_letter(message, f"refused by the model: {result}")
             elif accepted := self._send_alert(post, result):
                 alerts.append((message, accepted))
@@ -83,13 +83,15 @@ class Worker:
         return readable
 
     def _send_alert(self, post: Post, scores: Scores) -> "Future[None] | None":
-        alert = alert_for(post, scores, self._thresholds, self._model, self._now())
+        now = self._now()
+        self._metrics.judgement_delay.observe(max(0.0, (now - post.received_at).total_seconds()))
+        alert = alert_for(post, scores, self._thresholds, self._model, now)
         if alert is None:
-            self._metrics.posts_judged.labels("below_threshold").inc()
+            self._metrics.posts_judged.labels(post.source, "below_threshold").inc()
             return None
-        self._metrics.posts_judged.labels("alert").inc()
+        self._metrics.posts_judged.labels(post.source, "alert").inc()
         for label in alert.labels:
-            self._metrics.labels_passed.labels(label.name).inc()
+            self._metrics.labels_passed.labels(post.source, label.name).inc()
         log.debug("alert", post_id=post.id, labels=[label.name for label in alert.labels], trace_id=post.trace_id)
         return self._writer.put(encode(alert))
 

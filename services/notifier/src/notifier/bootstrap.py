@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from notifier import __version__
 from notifier.alert_loop import AlertLoop
 from notifier.channel_worker import ChannelWorker
 from notifier.channels.factory import build_channels
@@ -19,8 +20,10 @@ from notifier.settings import Settings
 from pipeline.alerts_config import read_alerts_config
 from pipeline.aws import aws_client
 from pipeline.backoff import Backoff
+from pipeline.build_info import export_build_info
 from pipeline.lifecycle import Lifecycle
 from pipeline.logs import OccasionalLog
+from pipeline.queue_depth import QueueDepth
 from pipeline.queue_metrics import QueueMetrics
 from pipeline.queue_reader import QueueReader
 from pipeline.queue_writer import QueueWriter
@@ -39,6 +42,7 @@ def run(settings: Settings) -> int:
     """Builds the parts and runs them until SIGTERM; the exit code. Raises UserMistake."""
     config = read_alerts_config(Path(settings.alerts_config))
     registry = CollectorRegistry()
+    export_build_info(registry, "notifier", __version__, settings.revision)
     metrics, queue_metrics = Metrics(registry), QueueMetrics(registry)
     lifecycle, rng = Lifecycle(), random.Random()
     channels = build_channels(config, settings, sys.stdout)
@@ -72,11 +76,19 @@ def run(settings: Settings) -> int:
     }
     checks = {"alerts queue": alerts.state.trouble, "deliveries queue": deliveries.state.trouble}
     TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks)
+    queues = {
+        "alerts": settings.alerts_queue_url,
+        "alerts-dlq": settings.alerts_dead_letter_queue_url,
+        "deliveries": settings.deliveries_queue_url,
+        "deliveries-dlq": settings.deliveries_dead_letter_queue_url,
+    }
+    depth = QueueDepth(sqs, queues, queue_metrics, lifecycle.stopping)
     return lifecycle.run(
         {
             "alerts": AlertLoop(alerts, writer, router, metrics, lifecycle.stopping).run,
             "deliveries": DeliveryLoop(deliveries, postponement, workers, lifecycle.stopping, _now).run,
             **{f"channel {name}": worker.run for name, worker in workers.items()},
+            "queue depth": depth.run,
         },
         on_stop=[writer.refuse_when_full],
         drain=[writer.close, lambda _seconds: alerts.close(), lambda _seconds: deliveries.close()],

@@ -9,7 +9,7 @@ from datetime import datetime
 from notifier.channels.contract import Channel, Delivered, Failed, Outcome
 from notifier.metrics import Metrics
 from notifier.postponement import Postponement, retry_delay
-from pipeline.contracts import Delivery
+from pipeline.contracts import Delivery, Post
 from pipeline.logs import OccasionalLog, get_logger
 from pipeline.queue_reader import QueueReader, ReceivedMessage
 from pipeline.recent_ids import RecentIds
@@ -105,8 +105,7 @@ class ChannelWorker:
             self._delivered.add(delivery.id)
             self._count("delivered", 1)
             if delivery.post:
-                delay = (self._now() - delivery.post.created_at).total_seconds()
-                self._metrics.notification_delay.labels(self._name).observe(max(0.0, delay))
+                self._observe_delay(delivery.post)
             return True
         if outcome.final:
             self._count("refused", 1)
@@ -114,6 +113,14 @@ class ChannelWorker:
             return False
         self._retry(message, delivery, outcome)
         return False
+
+    def _observe_delay(self, post: Post) -> None:
+        now = self._now()
+        for histogram, since in (
+            (self._metrics.notification_delay, post.created_at),
+            (self._metrics.handling_delay, post.received_at),
+        ):
+            histogram.labels(self._name).observe(max(0.0, (now - since).total_seconds()))
 
     def _retry(self, message: ReceivedMessage, delivery: Delivery, failure: Failed) -> None:
         self._count("failed", 1)

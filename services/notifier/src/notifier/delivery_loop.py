@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from notifier.channel_worker import ChannelWorker
-from notifier.postponement import LONGEST_DELAY, Postponement
+from notifier.postponement import Postponement
 from pipeline.contracts import Delivery, decode_delivery
 from pipeline.errors import ContractError
 from pipeline.queue_reader import QueueReader, ReceivedMessage
@@ -50,7 +50,7 @@ class DeliveryLoop:
         elif worker is None:
             self._reader.dead_letter(message, f"channel {delivery.channel}: not in the configuration")
         elif delivery.not_before and delivery.not_before > now + _EARLY:
-            wait = min((delivery.not_before - now).total_seconds(), LONGEST_DELAY)
+            wait = (delivery.not_before - now).total_seconds()
             self._postponement.postpone(message, delivery, wait, now, delivery.attempt)
         elif not worker.offer(message, delivery):
             self._postponement.postpone(message, delivery, _BUSY_DELAY, now, delivery.attempt)

@@ -21,3 +21,10 @@ class Metrics:
             buckets=(0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 30, 60, 300, 3600),
             registry=registry,
         )
+        self.handling_delay = Histogram(
+            "notifier_handling_delay_seconds",
+            "From a post's arrival at stream-getter to a channel's acceptance: the part that is ours",
+            ["channel"],
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+            registry=registry,
+        )

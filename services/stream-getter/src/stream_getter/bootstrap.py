@@ -9,12 +9,14 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.aws import aws_client
 from pipeline.backoff import Backoff
+from pipeline.build_info import export_build_info
 from pipeline.lifecycle import Lifecycle
 from pipeline.logs import OccasionalLog
 from pipeline.queue_metrics import QueueMetrics
 from pipeline.queue_writer import QueueWriter
 from pipeline.recent_ids import RecentIds
 from pipeline.telemetry import TelemetryServer
+from stream_getter import __version__
 from stream_getter.forwarder import Forwarder
 from stream_getter.metrics import Metrics
 from stream_getter.reconnect import ReconnectPolicy
@@ -26,6 +28,7 @@ def run(settings: Settings) -> int:
     """Builds the parts and runs them until SIGTERM; the exit code. Raises UserMistake."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    export_build_info(registry, "stream-getter", __version__, settings.revision)
     lifecycle = Lifecycle()
     occasionally = OccasionalLog()
     source = XStream(
@@ -39,6 +42,7 @@ def run(settings: Settings) -> int:
         now=lambda: datetime.now(UTC),
         new_trace_id=lambda: uuid.uuid4().hex,
         occasionally=occasionally,
+        backfill_minutes=settings.x_backfill_minutes,
     )
     writer = QueueWriter(
         aws_client("sqs", settings.aws_region),

@@ -36,6 +36,11 @@ class LineSplitter:
                 self._refuse()
                 self._skipping = True
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes of a line whose end has not come; they are lost if the stream ends here."""
+        return len(self._rest)
+
     def _refuse(self) -> None:
         self._rest.clear()
         self.refused += 1

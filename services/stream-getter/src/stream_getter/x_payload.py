@@ -134,16 +134,21 @@ def parse_post(line: bytes, received_at: datetime, trace_id: str) -> Post:
 
 def _decoded(line: bytes) -> _Payload:
     try:
+        try:
+            return _lenient(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _lenient(_repaired(line))
+    except RecursionError as error:
+        raise NoPost("JSON that is nested too deeply") from error
+
+
+def _lenient(line: bytes) -> _Payload:
+    """The payload, or only its essentials. Raises NoPost where these miss, DecodeError if it is no JSON."""
+    try:
         return _decoder.decode(line)
     except msgspec.ValidationError:
         # a field we could do without has another type: the post itself is still good
         pass
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        line = _repaired(line)
-        try:
-            return _decoder.decode(line)
-        except msgspec.ValidationError:
-            pass
     try:
         essential = _essential_decoder.decode(line).data
     except msgspec.ValidationError as error:
@@ -155,9 +160,10 @@ def _repaired(line: bytes) -> bytes:
     """The line with lone surrogates replaced, which JSON may hold and UTF-8 not. Raises NoPost if it is no JSON."""
     try:
         document = json.loads(line.decode(errors="replace"))
-    except (ValueError, RecursionError) as error:
+        # json takes NaN and Infinity for numbers, which are no JSON
+        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+    except ValueError as error:
         raise NoPost("not JSON") from error
-    return json.dumps(document, ensure_ascii=False).encode(errors="replace")
 
 
 def _what_else(payload: _Payload) -> str:
@@ -169,8 +175,16 @@ def _what_else(payload: _Payload) -> str:
 
 
 def _whole_text(tweet: _Tweet) -> str:
-    text = tweet.note_tweet.text if tweet.note_tweet else tweet.text
-    return cut(clean(html.unescape(text)), TEXT_LIMIT)
+    text = (tweet.note_tweet.text if tweet.note_tweet else "") or tweet.text
+    return cut(clean(_unescaped(text)), TEXT_LIMIT)
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return html.unescape(text)
+    except ValueError:
+        # a character reference of more digits than int() reads (4300)
+        return text
 
 
 def _referenced(tweet: _Tweet, kind: str, includes: _Includes) -> _Tweet | None:
@@ -205,4 +219,7 @@ def _first_version(tweet: _Tweet) -> str:
 def _utc(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        return None  # its zone moves it out of the years 1 to 9999

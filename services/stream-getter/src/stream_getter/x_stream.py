@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from http import HTTPStatus
 
@@ -10,6 +10,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from pipeline.contracts import Post
+from pipeline.errors import UserMistake
 from pipeline.logs import OccasionalLog, get_logger
 from pipeline.text import clean
 from stream_getter.lines import LineSplitter
@@ -37,6 +38,11 @@ class _BearerAuth(requests.auth.AuthBase):
     """As an auth object, so that no .netrc entry takes the header's place."""
 
     def __init__(self, token: str) -> None:
+        # http.client refuses such a header with an error that holds all of it
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise UserMistake(
+                "environment: X_BEARER_TOKEN: expected printable ASCII without blanks, got something else"
+            )
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -45,7 +51,11 @@ class _BearerAuth(requests.auth.AuthBase):
 
 
 class XStream:
-    """See Source. A stall (nothing, not even a keep-alive, for ``stall_seconds``) counts as a broken connection."""
+    """See Source. A stall (nothing, not even a keep-alive, for ``stall_seconds``) counts as a broken connection.
+
+    ``backfill_minutes`` (0 to 5) asks X at each connection for what was missed, where the account has it.
+    Raises UserMistake for a token that no header can hold.
+    """
 
     def __init__(
         self,
@@ -59,11 +69,15 @@ class XStream:
         now: Callable[[], datetime],
         new_trace_id: Callable[[], str],
         occasionally: OccasionalLog,
+        *,
+        backfill_minutes: int = 0,
     ) -> None:
         self._session = session
         self._url = api_url.rstrip("/") + STREAM_PATH
         self._auth = _BearerAuth(bearer_token)
         self._stall_seconds = stall_seconds
+        # accounts without the feature are refused for naming the parameter at all
+        self._query = QUERY | ({"backfill_minutes": str(backfill_minutes)} if backfill_minutes else {})
         self._metrics = metrics
         self._policy = policy
         self._stopping = stopping
@@ -95,7 +109,9 @@ class XStream:
         """See Source. ``stopping`` must be set before."""
         with self._lock:
             if self._response is not None:
-                self._response.raw.shutdown()
+                # refused by urllib3 or the system when the stream has ended by itself: then no read waits
+                with suppress(RuntimeError, ValueError, OSError):
+                    self._response.raw.shutdown()
 
     def trouble(self) -> str | None:
         """See Source."""
@@ -106,7 +122,7 @@ class XStream:
         # a redirect would carry the token elsewhere, and X has none
         return self._session.get(
             self._url,
-            params=QUERY,
+            params=self._query,
             auth=self._auth,
             stream=True,
             timeout=(_CONNECT_SECONDS, self._stall_seconds),
@@ -116,11 +132,11 @@ class XStream:
     def _read(self, response: requests.Response) -> Iterator[Post]:
         with self._lock:
             self._response = response
+        splitter = LineSplitter(LINE_LIMIT)
         try:
             self._trouble = None
             self._metrics.stream_up.set(1)
             log.info("connected")
-            splitter = LineSplitter(LINE_LIMIT)
             while not self._stopping.is_set() and (chunk := response.raw.read1(_READ_BYTES, decode_content=True)):
                 for line in splitter.feed(chunk):
                     if line.strip():
@@ -131,6 +147,8 @@ class XStream:
         finally:
             with self._lock:
                 self._response = None
+            if splitter.unfinished:
+                self._refuse_line("cut off", f"the first {splitter.unfinished} bytes of one that was cut off", 1)
 
     def _post(self, line: bytes) -> Iterator[Post]:
         try:
@@ -148,7 +166,10 @@ class XStream:
         self._occasionally.warning(log, kind, "a line of the stream holds no post", line=what)
 
     def _refused(self, response: requests.Response) -> tuple[float, str]:
-        body = response.raw.read(_ERROR_BODY_BYTES, decode_content=True) or b""
+        try:
+            body = response.raw.read(_ERROR_BODY_BYTES, decode_content=True) or b""
+        except (HTTPError, OSError):
+            body = b""  # the status says enough
         said = " ".join(clean(body.decode(errors="replace")).split())[:300]
         reason = f"HTTP {response.status_code}: {said}"
         # at its bound of connections X answers 429 as well, but a slot becomes free long before a window turns

@@ -19,7 +19,7 @@ def headline(delivery: Delivery) -> str:
 
 
 def full_text(delivery: Delivery, limit: int) -> str:
-    """The headline and everything else that is known, a line each; at most ``limit`` characters."""
+    """The headline and everything else that is known, a line each; at most ``limit`` (4,000 or more) characters."""
     if delivery.post is None:
         return one_line(delivery.text, limit)
     post = delivery.post
@@ -32,7 +32,7 @@ def full_text(delivery: Delivery, limit: int) -> str:
         *([one_line(post.url, 400)] if post.url else []),
         *(one_line(link, 400) for link in delivery.links[:5]),
         "",
-        ", ".join(f"{label.name} {label.score:.2f}" for label in delivery.labels),
+        one_line(", ".join(f"{label.name} {label.score:.2f}" for label in delivery.labels), 1_000),
     ]
     ending = "\n".join(tail)
     return one_line(post.text, max(1, limit - len(ending) - 1)) + "\n" + ending

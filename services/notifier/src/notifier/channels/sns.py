@@ -32,7 +32,10 @@ class SnsChannel:
             response = self._sns.publish_batch(TopicArn=self._topic_arn, PublishBatchRequestEntries=entries)
         except (BotoCoreError, ClientError) as error:
             return [Failed(f"SNS: {error}")] * len(deliveries)
-        outcomes: list[Outcome] = [Delivered()] * len(deliveries)
+        # rather twice than never: only what SNS says it accepted is delivered
+        outcomes: list[Outcome] = [Failed("SNS: no word about this entry")] * len(deliveries)
+        for accepted in response.get("Successful", []):
+            outcomes[int(accepted["Id"])] = Delivered()
         for entry in response.get("Failed", []):
             reason = f"SNS: {entry.get('Code')}: {entry.get('Message', '')}"
             outcomes[int(entry["Id"])] = Failed(reason, final=bool(entry.get("SenderFault")))
