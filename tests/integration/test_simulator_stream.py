@@ -299,3 +299,17 @@ def test_stopping_is_not_held_up_by_a_reader_that_takes_nothing(start: Start, tm
         client.settimeout(DEADLINE_SECONDS)
         read_to_end(client)
     assert events(ledger, "cut")
+
+
+def test_backfill_brings_what_was_on_the_stream_before(start: Start, tmp_path: Path) -> None:
+    simulator = start(posts=(write_posts(tmp_path / "posts.jsonl", 5),))
+    with connect(simulator) as response:
+        assert list(islice(ids(response), 5)) == ["1", "2", "3", "4", "5"]
+    with connect(simulator, backfill_minutes="5") as response:
+        assert list(islice(ids(response), 5)) == ["1", "2", "3", "4", "5"]
+
+
+def test_backfill_is_at_most_five_minutes(start: Start) -> None:
+    response = connect(start(), backfill_minutes="6")
+    assert response.status_code == 400
+    assert "backfill_minutes" in response.json()["errors"][0]["message"]

@@ -16,11 +16,19 @@ class _OneLineParser(argparse.ArgumentParser):
 
 
 def settings_from(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Settings from the command line and X_BEARER_TOKEN. Raises Mistake; --help exits with 0."""
+    """Settings from the command line and X_BEARER_TOKEN or X_BEARER_TOKEN_FILE. Raises Mistake; --help exits with 0."""
     given = vars(_parser().parse_args(arguments))
-    token = given.pop("bearer_token") or environment.get("X_BEARER_TOKEN", "")
+    token = given.pop("bearer_token") or environment.get("X_BEARER_TOKEN", "") or _token_from_file(environment)
     posts = tuple(given.pop("posts"))
     return Settings(bearer_token=token, posts=posts, **given)
+
+
+def _token_from_file(environment: Mapping[str, str]) -> str:
+    path = environment.get("X_BEARER_TOKEN_FILE", "")
+    try:
+        return Path(path).read_text().strip() if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"X_BEARER_TOKEN_FILE: expected a readable file, got {path!r} ({error})") from error
 
 
 def _parser() -> argparse.ArgumentParser:

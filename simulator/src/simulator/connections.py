@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
+from simulator.backfill import Backfill
 from simulator.ledger import Ledger
 from simulator.payload import Post
 from simulator.stream_connection import StreamConnection
@@ -17,10 +18,11 @@ class Connections:
     A place is taken before the response starts and given back when the client is gone.
     """
 
-    def __init__(self, limit: int, ledger: Ledger, usage: ProjectUsage) -> None:
+    def __init__(self, limit: int, ledger: Ledger, usage: ProjectUsage, backfill: Backfill) -> None:
         self._limit = limit
         self._ledger = ledger
         self._usage = usage
+        self._backfill = backfill
         self._changed = threading.Condition()
         self._places: dict[int, StreamConnection] = {}
         self._active: set[int] = set()
@@ -78,6 +80,7 @@ class Connections:
         delivered = max((count for count in taken if count is not None), default=None)
         if delivered is None:
             return None
+        self._backfill.keep(posts)
         self._usage.count(post for post in posts[:delivered] if not post.repeat)
         return delivered
 

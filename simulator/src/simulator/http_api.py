@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from simulator import problems
+from simulator.backfill import LONGEST_MINUTES, Backfill
 from simulator.clock import Clock
 from simulator.connections import Connections
 from simulator.fields import Selection
@@ -43,6 +44,7 @@ class Api:
 
     settings: Settings
     connections: Connections
+    backfill: Backfill
     rules: Rules
     usage: ProjectUsage
     posts: PostFactory
@@ -100,7 +102,7 @@ class ApiHandler(BaseHTTPRequestHandler):
             elif not self._has_token():
                 self._answer_json(Answer(401, problems.unauthorized()), content_type=PROBLEM)
             elif route == STREAM:
-                self._stream(Selection.from_query(query))
+                self._stream(Selection.from_query(query), query.get("backfill_minutes", ["0"])[0])
             else:
                 self._answer_json(self._x_answer(route, query, body), self.api.windows[route].headers())
         except _BadBody as refusal:
@@ -119,8 +121,12 @@ class ApiHandler(BaseHTTPRequestHandler):
             return Answer(400, problems.invalid_request(f"expected JSON in the body, found: {error}"))
         return self.api.rules.change(request, dry_run=query.get("dry_run", ["false"])[0].lower() == "true")
 
-    def _stream(self, selection: Selection) -> None:
+    def _stream(self, selection: Selection, backfill_minutes: str) -> None:
         api = self.api
+        if backfill_minutes not in map(str, range(LONGEST_MINUTES + 1)):
+            reason = f"The `backfill_minutes` query parameter value [{backfill_minutes}] is not between 0 and 5"
+            self._answer_json(Answer(400, problems.invalid_request(reason)), content_type=PROBLEM)
+            return
         headers = api.windows[STREAM].headers()
         connection = api.connections.reserve(lambda number: self._stream_connection(number, selection))
         if connection is None:
@@ -132,6 +138,8 @@ class ApiHandler(BaseHTTPRequestHandler):
             with connection.held():
                 api.connections.activate(connection)
                 self._send_head(200, JSON, {**headers, "Transfer-Encoding": "chunked", "Connection": "close"})
+            if missed := api.backfill.of_last(int(backfill_minutes)):
+                connection.send(missed)
             api.connections.end_if_stopped(connection)
             connection.serve()
         finally:

@@ -4,6 +4,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
+from simulator.backfill import Backfill
 from simulator.clock import Clock
 from simulator.connections import Connections
 from simulator.http_api import Api
@@ -33,7 +34,8 @@ class Simulator:
         rules = Rules(ids, clock)
         usage = ProjectUsage(cap=settings.project_cap, used=settings.project_usage)
         self._ledger = Ledger(settings.ledger, clock)
-        self._connections = Connections(settings.connections, self._ledger, usage)
+        backfill = Backfill(clock)
+        self._connections = Connections(settings.connections, self._ledger, usage, backfill)
         self._player = Player(
             playlist(lines, ids=ids, repeat_every=settings.repeat_every, loop=settings.loop),
             _pace(settings),
@@ -48,7 +50,7 @@ class Simulator:
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._play, name="x-simulator-player", daemon=True)
         posts = PostFactory(ids, rules, clock)
-        api = Api(settings, self._connections, rules, usage, posts, self._ledger, clock, self.health)
+        api = Api(settings, self._connections, backfill, rules, usage, posts, self._ledger, clock, self.health)
         try:
             self._server = ApiServer(api)
         except Mistake:
