@@ -431,6 +431,18 @@ def test_close_of_a_writer_that_never_reached_its_queue_ends_in_time(sqs: FakeSq
     assert writer.close(SOON) is True
 
 
+def test_close_with_nothing_to_send_does_not_wait_for_a_queue_that_is_away(
+    sqs: FakeSqs, start_writer: StartWriter
+) -> None:
+    sqs.faults.outage = True
+    writer = start_writer(backoff=Backoff(60.0, 60.0, random.Random(1)))
+    wait_until(lambda: writer.state.trouble() != "not reached yet", "the first refusal")
+    closing = threading.Thread(target=writer.close, args=(60.0,))
+    closing.start()
+    closing.join(SOON)
+    assert not closing.is_alive()
+
+
 def test_a_message_in_a_call_that_outlasts_close_is_told_too(
     sqs: FakeSqs, start_writer: StartWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ log = get_logger(__name__)
 
 #: Seconds of a long poll: short enough for a drain within 25 s.
 POLL_SECONDS = 5
+#: Seconds that a drain leaves for a reader's ``close``.
+GIVE_BACK_SECONDS = 3.0
 #: Characters of a dead letter's reason.
 _REASON_LENGTH = 500
 _SETTLE_TRIES = 3

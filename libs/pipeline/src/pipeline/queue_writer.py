@@ -123,8 +123,10 @@ class QueueWriter:
         """
         with self._changed:
             self._closed = True
+            if self._bytes == 0:
+                self._aborted.set()  # nothing is lost by not waiting for a queue that was never reached
             self._changed.notify_all()
-        self._thread.join(timeout)
+        self._thread.join(max(0.0, timeout))
         self._aborted.set()
         with self._changed:
             self._changed.notify_all()

@@ -20,7 +20,7 @@ from pipeline.connection_state import ConnectionState
 from pipeline.lifecycle import Lifecycle
 from pipeline.queue_depth import QueueDepth
 from pipeline.queue_metrics import QueueMetrics
-from pipeline.queue_reader import QueueReader
+from pipeline.queue_reader import GIVE_BACK_SECONDS, QueueReader
 from pipeline.queue_writer import QueueWriter
 from pipeline.telemetry import TelemetryServer
 
@@ -79,5 +79,6 @@ def run(settings: Settings) -> int:
             "queue depth": depth.run,
         },
         on_stop=[writer.refuse_when_full],
-        drain=[writer.close, lambda _seconds: reader.close()],
+        # giving back takes its share of the time even where the writer's queue is away
+        drain=[lambda left: writer.close(left - GIVE_BACK_SECONDS), lambda _left: reader.close()],
     )

@@ -25,7 +25,7 @@ from pipeline.lifecycle import Lifecycle
 from pipeline.logs import OccasionalLog
 from pipeline.queue_depth import QueueDepth
 from pipeline.queue_metrics import QueueMetrics
-from pipeline.queue_reader import QueueReader
+from pipeline.queue_reader import GIVE_BACK_SECONDS, QueueReader
 from pipeline.queue_writer import QueueWriter
 from pipeline.recent_ids import RecentIds
 from pipeline.telemetry import TelemetryServer
@@ -91,5 +91,10 @@ def run(settings: Settings) -> int:
             "queue depth": depth.run,
         },
         on_stop=[writer.refuse_when_full],
-        drain=[writer.close, lambda _seconds: alerts.close(), lambda _seconds: deliveries.close()],
+        # giving back takes its share of the time even where the writer's queue is away
+        drain=[
+            lambda left: writer.close(left - 2 * GIVE_BACK_SECONDS),
+            lambda _left: alerts.close(),
+            lambda _left: deliveries.close(),
+        ],
     )
