@@ -1,0 +1,45 @@
+"""Dockerfiles are clean by hadolint, and alike where they must be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCKERFILES = sorted([*Path("services").glob("*/Dockerfile"), Path("model/Dockerfile"), Path("simulator/Dockerfile")])
+each = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+
+
+def test_there_is_one_for_each_image() -> None:
+    assert {path.parent.name for path in DOCKERFILES} == {
+        "stream-getter",
+        "classifier",
+        "notifier",
+        "model",
+        "simulator",
+    }
+
+
+@each
+def test_hadolint_finds_nothing(dockerfile: Path) -> None:
+    hadolint = Path(sys.executable).parent / "hadolint"
+    done = subprocess.run([hadolint, dockerfile], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@each
+def test_it_installs_by_hash_and_runs_as_a_plain_user(dockerfile: Path) -> None:
+    text = dockerfile.read_text()
+    assert f"COPY requirements/{dockerfile.parent.name}.lock" in text
+    assert "--require-hashes" in text
+    assert "\nUSER 10001\n" in text
+    assert "\nHEALTHCHECK " in text
+    assert "org.opencontainers.image.title" in text
+
+
+@each
+def test_code_comes_after_dependencies_so_that_a_change_rebuilds_in_seconds(dockerfile: Path) -> None:
+    stages = dockerfile.read_text().split("\nFROM ")
+    assert len(stages) == 2
+    assert "src" not in stages[0]
+    assert stages[1].index("/opt/venv /opt/venv") < stages[1].index("/src")
