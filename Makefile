@@ -6,7 +6,7 @@ VENV := .venv
 PACKAGES := libs/pipeline services/stream-getter services/classifier services/notifier model simulator
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := libs services model simulator demo tests
+CODE := libs services model simulator demo monitoring tests
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,8 +30,10 @@ format: $(READY) ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs: $(READY) ## generate docs/contracts.schema.json from the code
+docs: $(READY) ## generate what docs/ and monitoring/ hold of the code
 	@$(BIN)/python -m pipeline.schema > docs/contracts.schema.json
+	@$(BIN)/python -m monitoring.metrics_reference > docs/metrics.md
+	@$(BIN)/python -m monitoring.dashboards
 
 lock: $(READY) ## resolve all lock files anew
 	@UV=$(BIN)/uv requirements/lock.sh

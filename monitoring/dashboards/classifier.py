@@ -1,0 +1,122 @@
+"""classifier's page."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from monitoring.dashboards.page import CLASSIFIER, page
+from monitoring.dashboards.panels import ALL_IS_GOOD, single, timeline
+from monitoring.dashboards.parts import dead_letters, process, reading, writing
+from monitoring.dashboards.queries import RECENTLY, quantile, rate, share
+
+_JUDGED = "classifier_posts_judged_total"
+_ALERT = '{outcome="alert"}'
+_CALLS = "classifier_endpoint_calls_total"
+_CALL_SECONDS = "classifier_endpoint_seconds"
+_TEXTS = "classifier_endpoint_texts"
+_DELAY = "classifier_judgement_delay_seconds"
+
+
+def classifier() -> Dashboard:
+    """From the posts queue by way of the model endpoint to the alerts queue."""
+    return page(
+        CLASSIFIER,
+        "tweet-alerts: classifier",
+        "From the posts queue by way of the model endpoint to the alerts queue.",
+        {
+            "Is it well?": [
+                single(
+                    "Does the model answer?",
+                    "Share of the endpoint's calls that succeeded, last five minutes. Normal: 100 %.",
+                    share(f'{_CALLS}{{outcome!="ok"}}', _CALLS),
+                    unit="percentunit",
+                    steps=ALL_IS_GOOD,
+                    words={1: ("always", "green"), 0: ("NEVER", "red")},
+                    without_data="not asked",
+                    decimals=1,
+                ),
+                single(
+                    "95 of 100 calls within",
+                    "Duration of one call of the endpoint, last five minutes. Normal: below half a second.",
+                    quantile(0.95, _CALL_SECONDS, window=RECENTLY),
+                    unit="s",
+                    steps=[(None, "green"), (1, "yellow"), (5, "red")],
+                    without_data="not asked",
+                    decimals=2,
+                ),
+                single(
+                    "How many posts are judged?",
+                    "Last minute. Normal: as many as stream-getter reads.",
+                    rate(_JUDGED, window="1m") + " or vector(0)",
+                    unit="suffix: posts/s",
+                    decimals=1,
+                ),
+                single(
+                    "How many of them become alerts?",
+                    "Share of the judged posts, last five minutes. Normal: as your labels go. Close to 100 % means "
+                    "thresholds too low, 0 % for long too high.",
+                    f"({rate(f'{_JUDGED}{_ALERT}', window=RECENTLY)} or vector(0)) / {rate(_JUDGED, window=RECENTLY)}",
+                    unit="percentunit",
+                    without_data="none",
+                    decimals=0,
+                ),
+                single(
+                    "95 of 100 posts judged within",
+                    "From their arrival at stream-getter, last five minutes. Normal: below 2 s.",
+                    quantile(0.95, _DELAY, window=RECENTLY),
+                    unit="s",
+                    steps=[(None, "green"), (3, "yellow"), (10, "red")],
+                    without_data="no posts",
+                    decimals=1,
+                ),
+                dead_letters('queue="posts-dlq"'),
+            ],
+            "The judgements": [
+                timeline(
+                    "What becomes of the posts?",
+                    "Posts judged, by outcome. Normal: nothing refused; a refused post is in posts-dlq.",
+                    {"{{outcome}}": rate(_JUDGED, by="outcome")},
+                    unit="suffix: posts/s",
+                    stacked=True,
+                ),
+                timeline(
+                    "Which labels do posts pass?",
+                    "Posts that passed each label's threshold; one post may pass several. Normal: even; a peak is "
+                    "news.",
+                    {"{{label}}": f"60 * {rate('classifier_labels_passed_total', by='label')}"},
+                    unit="suffix: /min",
+                ),
+                timeline(
+                    "How late are posts judged?",
+                    "From their arrival at stream-getter. Normal: below 2 s.",
+                    {"half within": quantile(0.5, _DELAY), "95 of 100 within": quantile(0.95, _DELAY)},
+                    unit="s",
+                ),
+            ],
+            "The model endpoint": [
+                timeline(
+                    "How do its calls end?",
+                    "ok; EndpointUnavailable is tried again until it answers; ContentRefused sends the one post to "
+                    "the dead letters. Normal: ok only.",
+                    {"{{outcome}}": rate(_CALLS, by="outcome")},
+                    unit="suffix: calls/s",
+                    width=8,
+                ),
+                timeline(
+                    "How long does a call take?",
+                    "Normal: below half a second. It grows with the texts in a call and with the number of labels.",
+                    {"half within": quantile(0.5, _CALL_SECONDS), "95 of 100 within": quantile(0.95, _CALL_SECONDS)},
+                    unit="s",
+                    width=8,
+                ),
+                timeline(
+                    "How many texts go into a call?",
+                    "Normal: 1 to 2 on a quiet stream; 10, the most, says that posts come faster than they are judged.",
+                    {"on average": f"{rate(f'{_TEXTS}_sum')} / {rate(f'{_TEXTS}_count')}"},
+                    unit="short",
+                    width=8,
+                ),
+            ],
+            "The posts queue": reading("posts"),
+            "The alerts queue": writing("classifier", "alerts"),
+            "The process": process("classifier"),
+        },
+    )
