@@ -13,11 +13,6 @@ STANDARD_METRICS = frozenset({"up", "ALERTS", "process_resident_memory_bytes", "
 
 #: Series that appear with the first trouble of their kind: a panel that asks for nothing else is empty until then.
 SERIES_OF_TROUBLE = (
-    "queue_claims_lost_total",
-    "queue_messages_dead_lettered_total",
-    "queue_messages_given_back_total",
-    "queue_messages_unsendable_total",
-    "queue_send_failures_total",
     "stream_getter_lines_refused_total",
     "stream_getter_posts_dropped_total",
     "stream_getter_posts_repeated_total",

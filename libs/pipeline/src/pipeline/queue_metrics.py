@@ -42,6 +42,8 @@ class QueueMetrics:
             ["queue"],
             registry=registry,
         )
+        self._of_writers = (self.sent, self.send_failures, self.unsendable)
+        self._of_readers = (self.received, self.deleted, self.given_back, self.dead_lettered, self.claims_lost)
         self.wait = Histogram(
             "queue_wait_seconds",
             "A message's time in the queue until it was received",
@@ -61,3 +63,13 @@ class QueueMetrics:
             ["queue"],
             registry=registry,
         )
+
+    def start_writer_at_zero(self, queue: str) -> None:
+        """Exports a writer's counters before their first event, which ``rate`` would not see otherwise."""
+        for counter in self._of_writers:
+            counter.labels(queue)
+
+    def start_reader_at_zero(self, queue: str) -> None:
+        """As for a writer."""
+        for counter in self._of_readers:
+            counter.labels(queue)

@@ -83,6 +83,7 @@ class QueueReader:
         self._prolonging = threading.Lock()
         self._closed = threading.Event()
         self.state = ConnectionState(f"receiving from queue {name}")
+        metrics.start_reader_at_zero(name)
         metrics.oldest_age.labels(name).set_function(self._oldest_age)
         self._heartbeat = threading.Thread(target=self._beat, name=f"{name}-heartbeat", daemon=True)
         self._heartbeat.start()

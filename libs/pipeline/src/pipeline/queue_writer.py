@@ -69,6 +69,7 @@ class QueueWriter:
         self._queue_url = queue_url
         self._name = name
         self._metrics = metrics
+        metrics.start_writer_at_zero(name)
         self._backoff = backoff
         self._linger = linger_seconds
         self._max_bytes = max_buffered_bytes

@@ -40,3 +40,6 @@ class Metrics:
             buckets=(1, 2, 5, 10, 20, 50, 100),
             registry=registry,
         )
+        # a first failure must count in rate(), which does not see a series' first value
+        for outcome in ("ok", "EndpointUnavailable", "ContentRefused"):
+            self.endpoint_calls.labels(outcome)

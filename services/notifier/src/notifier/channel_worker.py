@@ -46,6 +46,7 @@ class ChannelWorker:
         self._postponement = postponement
         self._delivered = delivered
         self._metrics = metrics
+        metrics.start_channel_at_zero(name)
         self._stopping = stopping
         self._now = now
         self._rng = rng

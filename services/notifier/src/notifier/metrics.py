@@ -28,3 +28,8 @@ class Metrics:
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
             registry=registry,
         )
+
+    def start_channel_at_zero(self, channel: str) -> None:
+        """Exports a channel's counters before their first event, which ``rate`` would not see otherwise."""
+        for outcome in ("delivered", "repeat", "failed", "refused"):
+            self.deliveries.labels(channel, outcome)
