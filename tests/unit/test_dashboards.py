@@ -136,7 +136,7 @@ def test_an_unknown_variable_is_not_passed_over() -> None:
 
 
 def test_only_what_shows_trouble_may_be_empty() -> None:
-    assert PanelQuery("", "", "sum(rate(queue_send_failures_total[1m]))").may_be_empty
+    assert PanelQuery("", "", "sum(rate(stream_getter_reconnects_total[1m]))").may_be_empty
     assert not PanelQuery("", "", "sum(rate(queue_messages_sent_total[1m]))").may_be_empty
     assert not PanelQuery("", "", "sum(stream_getter_posts_dropped_total) or vector(0)").may_be_empty
 
