@@ -15,10 +15,10 @@ demo: $(READY) ## everything runs on this machine, posts flow, alerts appear; ON
 	@$(BIN)/python -m demo $(if $(filter 1,$(ONCE)),--once)
 
 post: $(READY) ## one more post on the running demo's stream: make post TEXT="..."
-	@TEXT="$${TEXT:-$(TEXT)}" $(BIN)/python -m demo.post
+	@$(BIN)/python -m demo.post
 
 test: $(READY) ## every test (unit, integration, end to end)
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest
 
 check: $(READY) ## lint, format, types, fast tests: before each commit
 	@$(BIN)/ruff check .

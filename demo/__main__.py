@@ -21,6 +21,8 @@ SAMPLE = (ROOT / "samples/posts_dev.jsonl", ROOT / "samples/posts_test.jsonl")
 FOLDER = ADDRESS.parent
 #: Seconds without anything new after which posts that are still missing count as lost.
 PATIENCE = 60.0
+#: Ctrl-C, a supervisor's request, and a terminal that was closed.
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
@@ -43,7 +45,7 @@ def main() -> None:
         old.unlink(missing_ok=True)
     group = ProcessGroup(sys.stdout, width=max(map(len, (*SERVICES, "simulator"))))
     road = Road(group, options.folder, SAMPLE, options.rate, options.config.resolve(), options.log_level)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDINGS:
         signal.signal(number, _interrupt)
     code = 130
     try:
@@ -60,7 +62,7 @@ def main() -> None:
         group.say("stopping")
     finally:
         # a second Ctrl-C must not leave processes behind
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDINGS:
             signal.signal(number, signal.SIG_IGN)
         road.stop()
         group.flush()

@@ -26,7 +26,10 @@ class SamplePost:
 
 @dataclass
 class Accounts:
-    """Ids are those of contracts (``x:…``). ``found`` are the labels that the recorded scores pass, by post."""
+    """What is known of every post. One that shares its text with another (a repost) counts as judged with it.
+
+    Ids are those of contracts (``x:…``). ``found`` are the labels that the recorded scores pass, by post.
+    """
 
     sent_at: dict[str, float] = field(default_factory=dict)
     repeats_sent: int = 0

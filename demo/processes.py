@@ -1,5 +1,6 @@
 """The demo's processes: started one by one, their output interleaved, ended in order. Honcho does the plumbing."""
 
+import contextlib
 import queue
 import shlex
 import threading
@@ -15,6 +16,8 @@ from honcho.process import Process
 
 #: Seconds for a process to end after SIGTERM: what ECS grants the services.
 GRACE_SECONDS = 30.0
+#: Seconds within which the operating system starts or kills a process.
+START_SECONDS = 5.0
 
 
 class ProcessDied(Exception):
@@ -30,6 +33,7 @@ class ProcessGroup:
         self._signals = ProcessManager()
         self._events: queue.Queue[Any] = queue.Queue()
         self._changed = threading.Condition()
+        self._started: list[str] = []
         self._pids: dict[str, int] = {}
         self._ended: dict[str, int] = {}
         self._stopping: set[str] = set()
@@ -40,8 +44,9 @@ class ProcessGroup:
         # exec: the signal goes to the program itself, not to a shell around it
         line = "exec " + shlex.join(command)
         process = Process(line, name=name, colour=next(self._colours), env=dict(environment))
-        threading.Thread(target=process.run, args=(self._events,), name=name, daemon=True).start()
         with self._changed:
+            self._started.append(name)  # before there is a process: an interrupt from here on must not forget it
+            threading.Thread(target=process.run, args=(self._events,), name=name, daemon=True).start()
             self._changed.wait_for(lambda: name in self._pids)
 
     def check(self) -> None:
@@ -54,7 +59,9 @@ class ProcessGroup:
     def stop(self, *names: str) -> None:
         """SIGTERM to all of them, and SIGKILL to those that outlast the grace. Returns when all have ended."""
         with self._changed:
-            started = [name for name in names if name in self._pids]
+            asked = [name for name in names if name in self._started]
+            self._changed.wait_for(lambda: all(name in self._pids for name in asked), START_SECONDS)
+            started = [name for name in asked if name in self._pids]
             self._stopping.update(started)
             for name in started:
                 if name not in self._ended:
@@ -64,7 +71,7 @@ class ProcessGroup:
                     if name not in self._ended:
                         self.say(f"{name} did not end within {GRACE_SECONDS:.0f} s and is killed")
                         self._signals.kill(self._pids[name])
-                self._changed.wait_for(lambda: all(name in self._ended for name in started))
+                self._changed.wait_for(lambda: all(name in self._ended for name in started), START_SECONDS)
 
     def say(self, text: str) -> None:
         """A line of the demo's own among the output of the processes."""
@@ -79,7 +86,9 @@ class ProcessGroup:
         while True:
             event = self._events.get()
             if event.type == "line":
-                self._printer.write(event)
+                # a reader that has gone (make demo | head, a closed terminal) must not keep anything from ending
+                with contextlib.suppress(OSError, ValueError):
+                    self._printer.write(event)
                 continue
             with self._changed:
                 if event.type == "start":

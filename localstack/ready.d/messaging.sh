@@ -2,7 +2,7 @@
 # Run by LocalStack each time it is ready, so that the stack is there again after a restart (it keeps no state).
 set -euo pipefail
 
-stack() { awslocal cloudformation "$1" --stack-name messaging --output text "${@:2}" 2>/dev/null; }
+stack() { awslocal cloudformation "$1" --stack-name messaging --output text "${@:2}"; }
 
 stack create-stack --template-body file:///etc/tweet-alerts/messaging.yml \
   --parameters ParameterKey=App,ParameterValue=tweet-alerts ParameterKey=Env,ParameterValue=local

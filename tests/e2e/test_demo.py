@@ -8,6 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+import pytest
+
 from demo.accounts import read_sample, take_accounts
 from pipeline.alerts_config import read_alerts_config
 
@@ -35,15 +38,12 @@ class Demo:
     def descendants(self) -> dict[int, str]:
         """Command lines of everything that was started by this run, by process id."""
         children: dict[int, str] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    environment = (entry / "environ").read_bytes()
-                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                except OSError:
-                    continue
-                if f"DEMO_RUN={self.process.pid}".encode() in environment.split(b"\0"):
-                    children[int(entry.name)] = line
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("DEMO_RUN") == str(self.process.pid):
+                    children[process.pid] = " ".join(process.cmdline())
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
         return children
 
 
@@ -64,11 +64,12 @@ def test_every_post_of_the_sample_is_accounted_for(tmp_path: Path) -> None:
     assert not {"\x1b", "\x07", "\x9b", "\u202e", "\u2066"} & set(output)
 
 
-def test_ctrl_c_ends_everything_and_leaves_no_process_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "closed terminal"])
+def test_the_end_of_the_demo_leaves_no_process_behind(tmp_path: Path, ending: signal.Signals) -> None:
     demo = Demo(tmp_path, "--rate", "5")
     demo.wait_for_output("first alert")
     assert len(demo.descendants()) >= 7
-    demo.process.send_signal(signal.SIGINT)
+    demo.process.send_signal(ending)
     assert demo.process.wait(60) == 130, demo.output.read_text()
     assert demo.descendants() == {}
     assert "Traceback" not in demo.output.read_text()
@@ -93,7 +94,7 @@ def test_a_post_of_ones_own_reaches_the_terminal(tmp_path: Path) -> None:
 def test_a_service_that_dies_ends_the_demo_with_its_name(tmp_path: Path) -> None:
     demo = Demo(tmp_path, "--rate", "5")
     demo.wait_for_output("first alert")
-    victim = next(pid for pid, line in demo.descendants().items() if line.rstrip().endswith("bin/classifier"))
+    victim = next(pid for pid, line in demo.descendants().items() if line.endswith("bin/classifier"))
     os.kill(victim, signal.SIGKILL)
     assert demo.process.wait(60) == 1
     assert "failed: classifier ended by itself with exit code -9" in demo.output.read_text()

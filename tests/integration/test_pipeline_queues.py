@@ -16,7 +16,8 @@ from pipeline.backoff import Backoff
 from pipeline.errors import Unsendable
 from pipeline.queue_metrics import QueueMetrics
 from pipeline.queue_reader import QueueReader, ReceivedMessage
-from pipeline.queue_writer import BATCH_BYTES, QueueWriter
+from pipeline.queue_writer import QueueWriter
+from pipeline.sqs_rules import BATCH_BYTES
 from tests.support.emulator import Emulator, running_emulator
 from tests.support.polling import wait_until
 

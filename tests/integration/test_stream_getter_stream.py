@@ -333,6 +333,14 @@ def test_an_error_on_the_stream_is_no_delivery(new_reader: NewReader) -> None:
     assert reader.stopping.waits == [0.0, 0.25, 0.5]
 
 
+def test_a_quiet_stream_that_held_makes_the_next_trouble_a_new_one(new_reader: NewReader) -> None:
+    busy = respond("503 Service Unavailable", b"busy")
+    with MisbehavingServer(busy, stream(b"\r\n", b"\r\n", end), busy) as server:
+        reader = new_reader(server.url, ends_after=3)
+        assert reader.read() == []
+    assert reader.stopping.waits == [5.0, 0.0, 5.0]
+
+
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
 def test_the_token_is_not_carried_after_a_redirect(new_reader: NewReader, status: str) -> None:
     with MisbehavingServer(stream(post_line(1), end)) as elsewhere:

@@ -19,7 +19,7 @@ from testcontainers.compose import DockerCompose
 from demo.stack import client
 
 ROOT = Path(__file__).parents[2]
-FILES = ["compose.yaml", "compose.without-grafana.yaml", "tests/e2e/compose.test.yaml"]
+FILES = ["compose.yaml", "compose.without-grafana.yaml"]
 TOPIC = "arn:aws:sns:us-east-1:000000000000:tweet-alerts-local-notifications"
 SERVICES = ("stream-getter", "classifier", "notifier")
 
@@ -50,11 +50,15 @@ class ComposeSystem:
     def __enter__(self) -> "ComposeSystem":
         try:
             self._compose.start()
-        except subprocess.CalledProcessError as error:
-            logs = self.docker("logs", "--no-color", "--tail", "30")
-            self.__exit__()
-            raise AssertionError(f"{error}\n{error.stderr}\n{logs}") from error
-        self.subscribe_receiver()
+            self.subscribe_receiver()
+        except BaseException as error:
+            # nobody else would take down what has come up
+            try:
+                logs = self.docker("logs", "--no-color", "--tail", "30")
+            finally:
+                self.__exit__()
+            said = getattr(error, "stderr", b"")
+            raise AssertionError(f"{error}\n{said!r}\n{logs}") from error
         return self
 
     def __exit__(self, *_: object) -> None:

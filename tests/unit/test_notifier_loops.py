@@ -233,10 +233,14 @@ def test_the_old_message_is_deleted_only_after_the_new_one_was_accepted() -> Non
     assert bench.reader.deleted == ["1"]
 
 
-@pytest.mark.parametrize("error", [WriterClosed("closing"), Unsendable("too large")], ids=["closed", "unsendable"])
-def test_when_the_new_message_is_not_accepted_the_old_one_is_given_back(error: Exception) -> None:
-    bench = PostponementBench(lambda _body: error)
-    assert bench.reader.given_back.keys() == {"1"}
+def test_at_a_stop_the_old_message_stays_with_the_reader_which_gives_back_all_it_holds() -> None:
+    bench = PostponementBench(lambda _body: WriterClosed("closing"))
+    assert bench.reader.settled == set()
+
+
+def test_a_delivery_that_can_never_be_put_off_goes_to_the_dead_letters() -> None:
+    bench = PostponementBench(lambda _body: Unsendable("too large"))
+    assert "too large" in bench.reader.dead_letters["1"]
     assert bench.reader.deleted == []
 
 

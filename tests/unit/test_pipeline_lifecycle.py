@@ -229,6 +229,34 @@ def test_a_step_of_the_end_that_crashes_keeps_no_other_from_its_turn(log: Record
 # The deadline
 
 
+def test_what_runs_in_the_background_is_not_waited_for() -> None:
+    lifecycle = Lifecycle()
+    release = threading.Event()
+    code = lifecycle.run({"loop": signalling(lifecycle)}, background={"gauge": hanging(release)})
+    assert code == 0
+    assert not release.is_set()
+    release.set()
+
+
+def test_a_crash_in_the_background_ends_the_service(log: RecordingLog) -> None:
+    lifecycle = Lifecycle()
+    background = {"gauge": crashing(RuntimeError("no"))}
+    ended = threading.Event()
+
+    def loop() -> None:
+        lifecycle.stopping.wait(SOON)
+        ended.set()
+
+    assert lifecycle.run({"loop": loop}, background=background) == 1
+    assert ended.is_set()
+    assert ("error", "crashed") in [line[:2] for line in log.lines]
+
+
+def test_a_drain_step_that_leaves_something_undone_gives_1() -> None:
+    lifecycle = Lifecycle()
+    assert lifecycle.run({"loop": signalling(lifecycle)}, drain=[lambda _left: False]) == 1
+
+
 def test_a_loop_that_outlasts_the_grace_is_named_and_gives_1_after_the_drain(log: RecordingLog) -> None:
     lifecycle = Lifecycle(grace_seconds=0.01)
     release = threading.Event()

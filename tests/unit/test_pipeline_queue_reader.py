@@ -13,7 +13,7 @@ import pipeline.queue_reader
 from pipeline.backoff import Backoff
 from pipeline.queue_metrics import QueueMetrics
 from pipeline.queue_reader import POLL_SECONDS, QueueReader, ReceivedMessage
-from pipeline.queue_writer import BATCH_BYTES
+from pipeline.sqs_rules import BATCH_BYTES
 from tests.support.fake_sqs import DEAD_LETTERS_URL, URL, FakeSqs, client_error
 from tests.support.polling import wait_until
 from tests.support.recording_log import RecordingLog, record_log

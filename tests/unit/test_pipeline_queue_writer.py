@@ -15,7 +15,8 @@ import pipeline.queue_writer
 from pipeline.backoff import Backoff
 from pipeline.errors import Unsendable, WriterClosed
 from pipeline.queue_metrics import QueueMetrics
-from pipeline.queue_writer import BATCH_BYTES, QueueWriter, message_size
+from pipeline.queue_writer import QueueWriter
+from pipeline.sqs_rules import BATCH_BYTES, message_size
 from tests.support.fake_sqs import URL, FakeSqs, client_error
 from tests.support.polling import wait_until
 from tests.support.recording_log import record_log
@@ -429,6 +430,30 @@ def test_close_of_a_writer_that_never_reached_its_queue_ends_in_time(sqs: FakeSq
     writer = start_writer()
     sqs.wait_for_calls("get_queue_attributes", 2)
     assert writer.close(SOON) is True
+
+
+def test_an_entry_of_which_the_answer_says_nothing_is_sent_again(sqs: FakeSqs, start_writer: StartWriter) -> None:
+    real = sqs.send_message_batch
+    answers: list[Any] = []
+
+    def forgetful(**request: Any) -> Any:
+        answers.append(real(**request))
+        return answers[-1] if len(answers) > 1 else {"Successful": answers[-1]["Successful"][:1]}
+
+    sqs.send_message_batch = forgetful  # type: ignore[method-assign]
+    writer = start_writer(linger_seconds=0.2)
+    futures = [writer.put(body) for body in "abc"]
+    assert [future.result(SOON) for future in futures] == [None] * 3
+    assert len(answers) >= 2
+    assert writer.close(SOON) is True
+
+
+def test_a_crash_of_the_thread_is_told_to_every_owner(sqs: FakeSqs, start_writer: StartWriter) -> None:
+    sqs.send_message_batch = lambda **_request: {"Successful": [{"Id": "not a number"}]}  # type: ignore[method-assign]
+    writer = start_writer()
+    assert isinstance(writer.put("a").exception(SOON), WriterClosed)
+    wait_until(lambda: "crashed" in (writer.state.trouble() or ""), "readiness to tell of the crash")
+    assert isinstance(writer.put("b").exception(SOON), WriterClosed)
 
 
 def test_close_with_nothing_to_send_does_not_wait_for_a_queue_that_is_away(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.contracts import Author, MatchedRule, Post, decode_post, encode
-from pipeline.queue_writer import BATCH_BYTES, message_size
+from pipeline.sqs_rules import BATCH_BYTES, message_size
 from stream_getter.x_payload import LINKS_LIMIT, TEXT_LIMIT, NoPost, parse_post
 
 RECEIVED = datetime(2026, 11, 20, 8, 15, 10, tzinfo=UTC)

@@ -47,16 +47,19 @@ class Lifecycle:
         self,
         loops: Mapping[str, Callable[[], None]],
         *,
+        background: Mapping[str, Callable[[], None]] | None = None,
         on_stop: Sequence[Callable[[], None]] = (),
         drain: Sequence[Callable[[float], object]] = (),
     ) -> int:
         """Blocks until the service has ended; call it from the main thread. Returns the exit code.
 
-        ``on_stop`` is called first, to unblock loops that wait on a socket. Each ``drain`` step gets the seconds that
-        are left. The code is 0 after a signal or when a loop came to its own end, 1 after a crash or a missed deadline.
+        ``background`` runs like the loops, but nobody waits for it at the end. ``on_stop`` is called first, to unblock
+        loops that wait on a socket. Each ``drain`` step gets the seconds that are left; one that returns False has left
+        something undone. The code is 0 after a signal or when a loop came to its own end, and 1 after a crash, a missed
+        deadline or a step left undone.
         """
         self._handle_signals(lambda number, _frame: self._events.put(_Signal(number)))
-        for name, loop in loops.items():
+        for name, loop in {**loops, **(background or {})}.items():
             threading.Thread(target=self._run_loop, args=(name, loop), name=name, daemon=True).start()
 
         running = set(loops)
@@ -99,11 +102,11 @@ class Lifecycle:
     def _code_of_step(self, step: Callable[[], object]) -> int:
         """Runs a step of the end; one that crashes must not keep the others from theirs."""
         try:
-            step()
+            finished = step()
         except Exception:
             log.exception("crashed while stopping")
             return 1
-        return 0
+        return 1 if finished is False else 0
 
     def _wait_for_the_end(self, running: set[str]) -> int:
         while running:

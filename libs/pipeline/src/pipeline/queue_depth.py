@@ -25,7 +25,7 @@ _STATES = {
 
 
 class QueueDepth:
-    """Keeps the gauge ``queue_depth`` of some queues, by name. Run it as a loop of the service."""
+    """Keeps the gauge ``queue_depth`` of some queues, by name. Run it in the background of the service."""
 
     def __init__(
         self, sqs: "SQSClient", urls: Mapping[str, str], metrics: QueueMetrics, stopping: threading.Event
@@ -39,6 +39,8 @@ class QueueDepth:
         """Until ``stopping``."""
         while True:
             for name, url in self._urls.items():
+                if self._stopping.is_set():
+                    return
                 self._look(name, url)
             if self._stopping.wait(PERIOD):
                 return

@@ -16,7 +16,7 @@ from pipeline.backoff import Backoff
 from pipeline.connection_state import ConnectionState
 from pipeline.logs import get_logger
 from pipeline.queue_metrics import QueueMetrics
-from pipeline.queue_writer import BATCH_BYTES, BATCH_ENTRIES, message_size, string_attributes
+from pipeline.sqs_rules import ATTRIBUTES, BATCH_BYTES, BATCH_ENTRIES, message_size, string_attributes
 from pipeline.text import clean
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ _SETTLE_TRIES = 3
 _SETTLE_WAIT = 0.2
 #: Heartbeats within a visibility timeout: two may fail.
 _BEATS = 3
-#: Amazon SQS quota: attributes of a message.
-_ATTRIBUTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ class QueueReader:
             "source_message_id": message.id,
         }
         kept = {name: value for name, value in message.attributes.items() if name not in why}
-        attributes = dict(list(kept.items())[: _ATTRIBUTES - len(why)]) | why
+        attributes = dict(list(kept.items())[: ATTRIBUTES - len(why)]) | why
         body = message.body
         if message_size(body, attributes) > BATCH_BYTES:
             # the attributes made it too large; what is cut is the end of at least a megabyte

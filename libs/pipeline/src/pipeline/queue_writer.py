@@ -13,20 +13,25 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.backoff import Backoff
 from pipeline.connection_state import ConnectionState
 from pipeline.errors import Unsendable, WriterClosed
+from pipeline.logs import get_logger
 from pipeline.queue_metrics import QueueMetrics
+from pipeline.sqs_rules import (
+    BATCH_BYTES,
+    BATCH_ENTRIES,
+    is_denied,
+    is_refusal,
+    is_refusing_code,
+    message_size,
+    string_attributes,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-#: Amazon SQS quotas: entries and bytes of a batch, which are also the bytes of one message.
-BATCH_ENTRIES = 10
-BATCH_BYTES = 1_048_576
+log = get_logger(__name__)
 
 #: Seconds that close() still gives to a call that is under way when its time is over.
 _LAST_CALL_SECONDS = 1.0
-
-#: Error codes that say of one message that it will never be accepted, however often it is sent.
-_REFUSED = frozenset({"InvalidMessageContents", "InvalidParameterValue", "InvalidAttributeValue"})
 
 
 @dataclass(eq=False, slots=True)
@@ -134,15 +139,26 @@ class QueueWriter:
         # one call may still be under way; it is bounded by the client's own time-outs
         self._thread.join(_LAST_CALL_SECONDS)
         self._abandon_waiting()
-        return not self._abandoned and not self._thread.is_alive()
+        if self._abandoned:
+            log.error("stopped before everything was sent", queue=self._name, messages=self._abandoned)
+        return not self._bytes and not self._abandoned and not self._thread.is_alive()
 
     def _run(self) -> None:
-        self._reach()
-        while batch := self._take():
-            retry_alone = self._send(batch)
-            if retry_alone:
-                for message in batch:
-                    self._send([message])
+        batch: list[_Outgoing] = []
+        try:
+            self._reach()
+            while batch := self._take():
+                if self._send(batch):
+                    for message in batch:
+                        self._send([message])
+        except Exception as error:
+            # nobody waits for this thread: without this every owner would wait for ever
+            log.exception("the writer crashed", queue=self._name)
+            self.state.failed(f"the writer crashed: {error}")
+            with self._changed:
+                self._closed = True
+                self._waiting.extendleft(message for message in batch if not message.accepted.done())
+                self._changed.notify_all()
         # a call that outlasted close() may have put its messages back since
         self._abandon_waiting()
 
@@ -152,7 +168,7 @@ class QueueWriter:
             try:
                 self._sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["QueueArn"])
             except (BotoCoreError, ClientError) as error:
-                if not _may_only_send(error):
+                if not is_denied(error):
                     self._pause(str(error))
                     continue
             self._backoff.reset()
@@ -190,7 +206,7 @@ class QueueWriter:
                 Entries=[message.entry(str(index)) for index, message in enumerate(batch)],  # type: ignore[misc]
             )
         except (BotoCoreError, ClientError) as error:
-            if not _is_refusal(error):
+            if not is_refusal(error):
                 self._retry_later(batch, first=True)
                 self._pause(str(error))
             elif len(batch) > 1:
@@ -201,15 +217,18 @@ class QueueWriter:
         failed = []
         for entry in response.get("Failed", []):
             message = batch[int(entry["Id"])]
-            if _bare(entry["Code"]) in _REFUSED:
+            if is_refusing_code(entry["Code"]):
                 self._refuse(message, entry.get("Message") or entry["Code"])
             else:
                 failed.append(message)
         accepted = [batch[int(entry["Id"])] for entry in response.get("Successful", [])]
+        answered = {int(entry["Id"]) for entry in (*response.get("Successful", []), *response.get("Failed", []))}
+        failed += [message for index, message in enumerate(batch) if index not in answered]
         self._settle(accepted)
         self._retry_later(failed, first=False)
         if failed and not accepted:
-            self._pause(response["Failed"][0].get("Message") or response["Failed"][0]["Code"])
+            first = next(iter(response.get("Failed", [])), {"Code": "no word about an entry"})
+            self._pause(first.get("Message") or first["Code"])
         elif accepted:
             self._backoff.reset()
             self.state.reached()
@@ -264,33 +283,3 @@ class QueueWriter:
             self._bytes -= sum(message.size for message in messages)
             self._metrics.buffered_bytes.labels(self._name).set(self._bytes)
             self._changed.notify_all()
-
-
-def message_size(body: str, attributes: Mapping[str, str]) -> int:
-    """Bytes as SQS counts them: the body, and each attribute's name, type and value."""
-    return len(body.encode()) + sum(
-        len(name.encode()) + len("String") + len(value.encode()) for name, value in attributes.items()
-    )
-
-
-def string_attributes(attributes: Mapping[str, str]) -> dict[str, Any]:
-    """Message attributes in the shape of the SQS and SNS APIs."""
-    return {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
-
-
-def _may_only_send(error: Exception) -> bool:
-    """Whether the queue is there but does not let this client read its attributes, which is not needed."""
-    return isinstance(error, ClientError) and "AccessDenied" in error.response.get("Error", {}).get("Code", "")
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether the queue said that the content can never be accepted, whoever sends it and when."""
-    if not isinstance(error, ClientError):
-        return False
-    code = error.response.get("Error", {}).get("Code", "")
-    return _bare(code) in _REFUSED | {"BatchRequestTooLong"}
-
-
-def _bare(code: str) -> str:
-    """An error code without the namespace that some of them come with: AWS.SimpleQueueService."""
-    return code.rpartition(".")[2]

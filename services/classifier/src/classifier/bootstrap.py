@@ -74,10 +74,8 @@ def run(settings: Settings) -> int:
     queues = {"posts": settings.posts_queue_url, "posts-dlq": settings.posts_dead_letter_queue_url}
     depth = QueueDepth(sqs, queues, queue_metrics, lifecycle.stopping)
     return lifecycle.run(
-        {
-            **{f"worker-{number}": worker.run for number, worker in enumerate(workers, start=1)},
-            "queue depth": depth.run,
-        },
+        {f"worker-{number}": worker.run for number, worker in enumerate(workers, start=1)},
+        background={"queue depth": depth.run},
         on_stop=[writer.refuse_when_full],
         # giving back takes its share of the time even where the writer's queue is away
         drain=[lambda left: writer.close(left - GIVE_BACK_SECONDS), lambda _left: reader.close()],

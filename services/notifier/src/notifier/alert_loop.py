@@ -50,7 +50,8 @@ class AlertLoop:
             self._metrics.alerts.labels(_label(content)).inc()
             deliveries = self._router.deliveries(content)
             if not deliveries:
-                log.info("nobody is to be told", label=_label(content))
+                self._metrics.alerts_unrouted.labels(_label(content)).inc()
+                log.warning("nobody is to be told", label=_label(content))
             under_way.append((message, [self._writer.put(encode(delivery)) for delivery in deliveries]))
         wait_until_settled([future for _, futures in under_way for future in futures], self._stopping)
 

@@ -74,7 +74,11 @@ def run(settings: Settings) -> int:
         )
         for name, channel in channels.items()
     }
-    checks = {"alerts queue": alerts.state.trouble, "deliveries queue": deliveries.state.trouble}
+    checks = {
+        "alerts queue": alerts.state.trouble,
+        "deliveries queue": deliveries.state.trouble,
+        "deliveries queue, sending": writer.state.trouble,
+    }
     TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks)
     queues = {
         "alerts": settings.alerts_queue_url,
@@ -88,8 +92,8 @@ def run(settings: Settings) -> int:
             "alerts": AlertLoop(alerts, writer, router, metrics, lifecycle.stopping).run,
             "deliveries": DeliveryLoop(deliveries, postponement, workers, lifecycle.stopping, _now).run,
             **{f"channel {name}": worker.run for name, worker in workers.items()},
-            "queue depth": depth.run,
         },
+        background={"queue depth": depth.run},
         on_stop=[writer.refuse_when_full],
         # giving back takes its share of the time even where the writer's queue is away
         drain=[

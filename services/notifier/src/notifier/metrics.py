@@ -8,6 +8,12 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.alerts = Counter("notifier_alerts", "Alerts and notices read, by best label", ["label"], registry=registry)
+        self.alerts_unrouted = Counter(
+            "notifier_alerts_unrouted",
+            "Alerts and notices that no route leads anywhere, by best label",
+            ["label"],
+            registry=registry,
+        )
         self.deliveries = Counter(
             "notifier_deliveries",
             "Deliveries by channel and outcome",

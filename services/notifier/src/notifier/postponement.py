@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from pipeline.contracts import Delivery, encode
+from pipeline.errors import Unsendable
 from pipeline.queue_reader import QueueReader, ReceivedMessage
 from pipeline.queue_writer import QueueWriter
 
@@ -36,15 +37,17 @@ class Postponement:
     ) -> None:
         """Sends the delivery again with a delay (900 s at most; ``not_before`` holds the rest) and its attempt number.
 
-        The old message is deleted when the new one has been accepted; if it is not, the old one is given back.
+        The old message is deleted when the new one has been accepted, and stays with the reader when the service stops.
         """
         later = msgspec.structs.replace(delivery, attempt=attempt, not_before=now + timedelta(seconds=seconds))
         accepted = self._writer.put(encode(later), delay_seconds=min(LONGEST_DELAY, max(0, round(seconds))))
 
         def settle(done: Future[None]) -> None:
-            if done.exception() is None:
+            error = done.exception()
+            if error is None:
                 self._reader.delete([message])
-            else:
-                self._reader.give_back([message])
+            elif isinstance(error, Unsendable):
+                self._reader.dead_letter(message, f"channel {delivery.channel}: it cannot be put off: {error}")
+            # otherwise the service is stopping, and the reader gives back all that it holds
 
         accepted.add_done_callback(settle)

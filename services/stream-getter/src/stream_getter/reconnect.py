@@ -1,6 +1,6 @@
 """How long to wait before the next connection, by the three backoff classes of X's documentation.
 
-"Handling disconnections" of the filtered stream; each starts over once the stream has delivered something.
+"Handling disconnections" of the filtered stream. Each starts over once a stream has delivered a post or held on.
 """
 
 NETWORK_STEP = 0.25
@@ -21,7 +21,7 @@ class ReconnectPolicy:
         self._rate_limit = 0
 
     def delivered(self) -> None:
-        """The stream has delivered something: the next trouble is a new one."""
+        """The stream has delivered a post or has held for a while: the next trouble is a new one."""
         self._network = self._http = self._rate_limit = 0
 
     def after_network_trouble(self) -> float:

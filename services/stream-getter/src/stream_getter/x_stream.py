@@ -133,6 +133,7 @@ class XStream:
         with self._lock:
             self._response = response
         splitter = LineSplitter(LINE_LIMIT)
+        keep_alives = 0
         try:
             self._trouble = None
             self._metrics.stream_up.set(1)
@@ -141,6 +142,10 @@ class XStream:
                 for line in splitter.feed(chunk):
                     if line.strip():
                         yield from self._post(line)
+                        continue
+                    keep_alives += 1
+                    if keep_alives > 1:  # it has held for a keep-alive's period
+                        self._policy.delivered()
                 if splitter.refused:
                     self._refuse_line("too long", f"a line of more than {LINE_LIMIT} bytes", splitter.refused)
                     splitter.refused = 0
