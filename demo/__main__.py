@@ -1,6 +1,7 @@
 """The command behind `make demo`."""
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -60,6 +61,10 @@ def main() -> None:
         code = 1
     except KeyboardInterrupt:
         group.say("stopping")
+    except BrokenPipeError:
+        # nobody reads any more; Python would complain again when it flushes at its own end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     finally:
         # a second Ctrl-C must not leave processes behind
         for number in ENDINGS:

@@ -115,3 +115,14 @@ def test_a_mistake_in_the_configuration_is_one_line(tmp_path: Path) -> None:
     assert run.stderr == (
         f"demo: {config}: routes[0].channels: expected a channel of this file (terminal, desk), got 'dsek'\n"
     )
+
+
+def test_a_reader_that_has_gone_does_not_keep_the_demo_from_ending(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "demo", "--once", "--rate", "60", "--folder", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+        assert process.wait(DEADLINE) == 1
