@@ -9,9 +9,9 @@ from classifier.endpoint import ContentRefused, Scores
 from classifier.judgement import alert_for, judged_text
 from classifier.metrics import Metrics
 from classifier.patient_endpoint import PatientEndpoint, Stopping
-from pipeline.acceptance import wait_until_settled
+from pipeline.acceptance import settle
 from pipeline.contracts import Post, decode_post, encode
-from pipeline.errors import ContractError, Unsendable, WriterClosed
+from pipeline.errors import ContractError
 from pipeline.logs import get_logger
 from pipeline.queue_reader import QueueReader, ReceivedMessage
 from pipeline.queue_writer import QueueWriter
@@ -61,17 +61,14 @@ class Worker:
         except Stopping:
             self._reader.give_back([message for message, _ in readable])
             return
-        done: list[ReceivedMessage] = []
-        alerts: list[tuple[ReceivedMessage, Future[None]]] = []
+        under_way: list[tuple[ReceivedMessage, list[Future[None]]]] = []
         for (message, post), result in zip(readable, results, strict=True):
             if isinstance(result, ContentRefused):
                 self._metrics.posts_judged.labels(post.source, "refused").inc()
                 self._reader.dead_letter(message, f"refused by the model: {result}")
-            elif accepted := self._send_alert(post, result):
-                alerts.append((message, accepted))
             else:
-                done.append(message)
-        self._settle(done, alerts)
+                under_way.append((message, self._send_alert(post, result)))
+        settle(self._reader, under_way, "alert", self._stopping)
 
     def _readable(self, messages: Sequence[ReceivedMessage]) -> list[tuple[ReceivedMessage, Post]]:
         readable = []
@@ -82,30 +79,16 @@ class Worker:
                 self._reader.dead_letter(message, f"not a post: {error}")
         return readable
 
-    def _send_alert(self, post: Post, scores: Scores) -> "Future[None] | None":
+    def _send_alert(self, post: Post, scores: Scores) -> list["Future[None]"]:
+        """The acceptance of the post's alert; nothing where no label passes."""
         now = self._now()
         self._metrics.judgement_delay.observe(max(0.0, (now - post.received_at).total_seconds()))
         alert = alert_for(post, scores, self._thresholds, self._model, now)
         if alert is None:
             self._metrics.posts_judged.labels(post.source, "below_threshold").inc()
-            return None
+            return []
         self._metrics.posts_judged.labels(post.source, "alert").inc()
         for label in alert.labels:
             self._metrics.labels_passed.labels(post.source, label.name).inc()
         log.debug("alert", post_id=post.id, labels=[label.name for label in alert.labels], trace_id=post.trace_id)
-        return self._writer.put(encode(alert))
-
-    def _settle(self, done: list[ReceivedMessage], alerts: Sequence[tuple[ReceivedMessage, "Future[None]"]]) -> None:
-        wait_until_settled([accepted for _, accepted in alerts], self._stopping)
-        unfinished = []
-        for message, accepted in alerts:
-            error = accepted.exception() if accepted.done() else WriterClosed("not accepted before the stop")
-            if error is None:
-                done.append(message)
-            elif isinstance(error, Unsendable):
-                self._reader.dead_letter(message, f"its alert cannot be sent: {error}")
-            else:
-                unfinished.append(message)
-        self._reader.delete(done)
-        if unfinished:
-            self._reader.give_back(unfinished)
+        return [self._writer.put(encode(alert))]

@@ -6,9 +6,9 @@ from concurrent.futures import Future
 
 from notifier.metrics import Metrics
 from notifier.routing import Router
-from pipeline.acceptance import wait_until_settled
+from pipeline.acceptance import settle
 from pipeline.contracts import Alert, Notice, decode_alert_or_notice, encode
-from pipeline.errors import ContractError, Unsendable
+from pipeline.errors import ContractError
 from pipeline.logs import get_logger
 from pipeline.queue_reader import QueueReader, ReceivedMessage
 from pipeline.queue_writer import QueueWriter
@@ -53,21 +53,7 @@ class AlertLoop:
                 self._metrics.alerts_unrouted.labels(_label(content)).inc()
                 log.warning("nobody is to be told", label=_label(content))
             under_way.append((message, [self._writer.put(encode(delivery)) for delivery in deliveries]))
-        wait_until_settled([future for _, futures in under_way for future in futures], self._stopping)
-
-        done, unfinished = [], []
-        for message, futures in under_way:
-            errors = [future.exception() for future in futures if future.done()]
-            unsendable = next((error for error in errors if isinstance(error, Unsendable)), None)
-            if unsendable:
-                self._reader.dead_letter(message, f"its delivery cannot be sent: {unsendable}")
-            elif len(errors) == len(futures) and not any(errors):
-                done.append(message)
-            else:
-                unfinished.append(message)
-        self._reader.delete(done)
-        if unfinished:
-            self._reader.give_back(unfinished)
+        settle(self._reader, under_way, "delivery", self._stopping)
 
 
 def _label(content: Alert | Notice) -> str:
