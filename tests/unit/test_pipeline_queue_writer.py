@@ -456,6 +456,21 @@ def test_a_crash_of_the_thread_is_told_to_every_owner(sqs: FakeSqs, start_writer
     assert isinstance(writer.put("b").exception(SOON), WriterClosed)
 
 
+def test_a_message_that_was_put_back_before_a_crash_is_told_once(sqs: FakeSqs, start_writer: StartWriter) -> None:
+    answers = iter([client_error("InvalidMessageContents"), client_error("InternalError")])
+
+    def crash_at_the_third(**_request: Any) -> Any:
+        if error := next(answers, None):
+            raise error
+        return {"Successful": [{"Id": "not a number"}]}
+
+    sqs.send_message_batch = crash_at_the_third  # type: ignore[method-assign]
+    writer = start_writer(linger_seconds=0.2)
+    futures = [writer.put(body) for body in "ab"]
+    assert [type(future.exception(SOON)) for future in futures] == [WriterClosed] * 2
+    assert writer.close(SOON) is False
+
+
 def test_close_with_nothing_to_send_does_not_wait_for_a_queue_that_is_away(
     sqs: FakeSqs, start_writer: StartWriter
 ) -> None:

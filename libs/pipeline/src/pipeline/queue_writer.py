@@ -157,7 +157,8 @@ class QueueWriter:
             self.state.failed(f"the writer crashed: {error}")
             with self._changed:
                 self._closed = True
-                self._waiting.extendleft(message for message in batch if not message.accepted.done())
+                in_line = set(self._waiting)
+                self._waiting.extendleft(m for m in batch if m not in in_line and not m.accepted.done())
                 self._changed.notify_all()
         # a call that outlasted close() may have put its messages back since
         self._abandon_waiting()
