@@ -3,9 +3,9 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from monitoring.dashboards.page import NOTIFIER, page
-from monitoring.dashboards.panels import ALL_IS_GOOD, single, timeline
-from monitoring.dashboards.parts import dead_letters, process, reading, writing
-from monitoring.dashboards.queries import RECENTLY, depth, quantile, rate, share
+from monitoring.dashboards.panels import single, timeline
+from monitoring.dashboards.parts import channels_deliver, dead_letters, notifications_within, process, reading, writing
+from monitoring.dashboards.queries import RECENTLY, depth, quantile, rate
 
 _WHOLE_WAY = "notifier_notification_delay_seconds"
 _HANDLING = "notifier_handling_delay_seconds"
@@ -19,30 +19,8 @@ def notifier() -> Dashboard:
         "From the alerts queue by way of the deliveries queue to the channels.",
         {
             "Is it well?": [
-                single(
-                    "Do the channels deliver?",
-                    "Share of the deliveries that a channel accepted, last five minutes, tries included. "
-                    "Normal: 100 %.",
-                    share(
-                        'notifier_deliveries_total{outcome=~"failed|refused"}',
-                        'notifier_deliveries_total{outcome!="repeat"}',
-                    ),
-                    unit="percentunit",
-                    steps=ALL_IS_GOOD,
-                    words={1: ("always", "green"), 0: ("NEVER", "red")},
-                    without_data="nothing to tell",
-                    decimals=1,
-                ),
-                single(
-                    "95 of 100 notifications within",
-                    "From a post's creation to its channel's acceptance, last five minutes. Normal: below the "
-                    "target of 10 s.",
-                    quantile(0.95, _WHOLE_WAY, window=RECENTLY),
-                    unit="s",
-                    steps=[(None, "green"), (5, "yellow"), (10, "red")],
-                    without_data="nothing told",
-                    decimals=1,
-                ),
+                channels_deliver(),
+                notifications_within(),
                 single(
                     "How many alerts go out?",
                     'Last five minutes; "notice" is what the system says of itself. Normal: what people can read.',

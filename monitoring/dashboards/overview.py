@@ -3,13 +3,10 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from monitoring.dashboards.page import CLASSIFIER, NOTIFIER, OVERVIEW, STREAM_GETTER, page
-from monitoring.dashboards.panels import ALL_IS_GOOD, NONE_IS_GOOD, Steps, ranking, single, timeline
-from monitoring.dashboards.parts import dead_letters
+from monitoring.dashboards.panels import ALL_IS_GOOD, NONE_IS_GOOD, ranking, single, timeline
+from monitoring.dashboards.parts import DELAY, TARGET, channels_deliver, dead_letters, notifications_within
 from monitoring.dashboards.queries import DEAD, RECENTLY, WORKING, depth, quantile, rate, share
 
-#: The target: a person knows within ten seconds.
-TARGET = 10
-_DELAY: Steps = [(None, "green"), (TARGET / 2, "yellow"), (TARGET, "red")]
 _WHOLE_WAY = "notifier_notification_delay_seconds"
 _ALERTS = 'notifier_alerts_total{label!="notice"}'
 
@@ -52,21 +49,7 @@ def overview() -> Dashboard:
                     decimals=1,
                     page=CLASSIFIER,
                 ),
-                single(
-                    "Do the channels deliver?",
-                    "Share of the deliveries that a channel accepted, last five minutes, tries included. "
-                    "Normal: 100 %.",
-                    share(
-                        'notifier_deliveries_total{outcome=~"failed|refused"}',
-                        'notifier_deliveries_total{outcome!="repeat"}',
-                    ),
-                    unit="percentunit",
-                    steps=ALL_IS_GOOD,
-                    words={1: ("always", "green"), 0: ("NEVER", "red")},
-                    without_data="nothing to tell",
-                    decimals=1,
-                    page=NOTIFIER,
-                ),
+                channels_deliver(page=NOTIFIER),
                 dead_letters(DEAD),
                 single(
                     "Does an alarm ring?",
@@ -84,22 +67,12 @@ def overview() -> Dashboard:
                     "Normal: below 2 s, and what X itself takes comes on top.",
                     quantile(0.5, _WHOLE_WAY, window=RECENTLY),
                     unit="s",
-                    steps=_DELAY,
+                    steps=DELAY,
                     without_data="nothing told",
                     decimals=1,
                     page=NOTIFIER,
                 ),
-                single(
-                    "95 of 100 notifications within",
-                    "From a post's creation to its channel's acceptance, last five minutes. Normal: below the "
-                    "target of 10 s.",
-                    quantile(0.95, _WHOLE_WAY, window=RECENTLY),
-                    unit="s",
-                    steps=_DELAY,
-                    without_data="nothing told",
-                    decimals=1,
-                    page=NOTIFIER,
-                ),
+                notifications_within(page=NOTIFIER),
                 single(
                     "How many posts come in?",
                     "Posts read from the stream, last minute. Normal: what your rules match; 0 for long is not.",
@@ -131,7 +104,7 @@ def overview() -> Dashboard:
                     "does not count while it waits.",
                     "max(queue_oldest_message_age_seconds)",
                     unit="s",
-                    steps=_DELAY,
+                    steps=DELAY,
                     words={0: ("none waits", "green")},
                     decimals=1,
                 ),

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
-from monitoring.dashboards.panels import NONE_IS_GOOD, Panel, named, single, timeline
-from monitoring.dashboards.queries import depth, quantile, rate
+from monitoring.dashboards.panels import ALL_IS_GOOD, NONE_IS_GOOD, Panel, Steps, named, single, timeline
+from monitoring.dashboards.queries import RECENTLY, depth, quantile, rate, share
+
+#: The target: a person knows within ten seconds.
+TARGET = 10
+DELAY: Steps = [(None, "green"), (TARGET / 2, "yellow"), (TARGET, "red")]
 
 
 def process(service: str) -> Sequence[Panel]:
@@ -116,4 +120,36 @@ def dead_letters(selector: str) -> Panel:
         unit="short",
         steps=NONE_IS_GOOD,
         words={0: ("none", "green")},
+    )
+
+
+def channels_deliver(page: str | None = None) -> Panel:
+    """The share of deliveries that channels accept. ``page`` is the uid of the dashboard that tells more."""
+    return single(
+        "Do the channels deliver?",
+        "Share of the deliveries that a channel accepted, last five minutes, tries included. Normal: 100 %.",
+        share(
+            'notifier_deliveries_total{outcome=~"failed|refused"}',
+            'notifier_deliveries_total{outcome!="repeat"}',
+        ),
+        unit="percentunit",
+        steps=ALL_IS_GOOD,
+        words={1: ("always", "green"), 0: ("NEVER", "red")},
+        without_data="nothing to tell",
+        decimals=1,
+        page=page,
+    )
+
+
+def notifications_within(page: str | None = None) -> Panel:
+    """How late all but the latest notifications are. ``page`` is the uid of the dashboard that tells more."""
+    return single(
+        "95 of 100 notifications within",
+        "From a post's creation to its channel's acceptance, last five minutes. Normal: below the target of 10 s.",
+        quantile(0.95, "notifier_notification_delay_seconds", window=RECENTLY),
+        unit="s",
+        steps=DELAY,
+        without_data="nothing told",
+        decimals=1,
+        page=page,
     )

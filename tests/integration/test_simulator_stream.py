@@ -14,6 +14,7 @@ import requests
 
 from simulator import Settings, Simulator
 from simulator.clock import unix_seconds
+from tests.support.polling import wait_until
 
 STREAM = "/2/tweets/search/stream"
 TOKEN = {"Authorization": "Bearer secret"}
@@ -48,13 +49,6 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
 
 def events(path: Path, name: str) -> list[dict[str, Any]]:
     return [line for line in read_ledger(path) if line["event"] == name]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 def connect(simulator: Simulator, **query: str) -> requests.Response:
@@ -116,7 +110,7 @@ def test_the_ledger_holds_what_the_client_read(start: Start, tmp_path: Path) -> 
     simulator = start(posts=(posts,), ledger=ledger, repeat_every=10, then="close")
     read = list(ids(connect(simulator)))
     assert len(read) == 550
-    wait_until(lambda: bool(events(ledger, "disconnected")))
+    wait_until(lambda: events(ledger, "disconnected"), "the disconnection to be in the ledger")
     assert [line["id"] for line in events(ledger, "sent")] == read
     assert sum(line["repeat"] for line in events(ledger, "sent")) == 50
     assert [line["event"] for line in read_ledger(ledger) if line["event"] != "sent"] == [
@@ -165,7 +159,9 @@ def test_without_a_connection_playing_waits(start: Start, tmp_path: Path) -> Non
     with connect(simulator) as response:
         read = ids(response)  # held, because requests closes the connection with its iterator
         assert list(islice(read, 3)) == ["1", "2", "3"]
-        wait_until(lambda: simulator.health() == {"state": "finished", "sent": 3, "connections": 1})
+        wait_until(
+            lambda: simulator.health() == {"state": "finished", "sent": 3, "connections": 1}, "the end of playing"
+        )
 
 
 def test_after_the_last_post_the_stream_stays_open(start: Start, tmp_path: Path) -> None:
@@ -209,7 +205,7 @@ def test_every_open_connection_gets_every_post(start: Start, tmp_path: Path) -> 
     ledger = tmp_path / "ledger.jsonl"
     simulator = start(connections=2, ledger=ledger)
     with connect(simulator) as first, connect(simulator) as second:
-        wait_until(lambda: simulator.health()["connections"] == 2)
+        wait_until(lambda: simulator.health()["connections"] == 2, "both connections")
         sent = requests.post(simulator.url + "/simulator/posts", data=b"smoke", timeout=DEADLINE_SECONDS)
         assert next(ids(first)) == next(ids(second)) == sent.json()["id"]
     assert [(line["id"], line["connection"]) for line in events(ledger, "sent")] == [
@@ -227,7 +223,7 @@ def test_a_post_that_a_dead_connection_did_not_take_is_logged_as_cut(start: Star
     # Closing with SO_LINGER 0 resets the connection, as a client that crashes does.
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
-    wait_until(lambda: bool(events(ledger, "disconnected")))
+    wait_until(lambda: events(ledger, "disconnected"), "the disconnection to be in the ledger")
     sent = [line["id"] for line in events(ledger, "sent")]
     cut = [line["id"] for line in events(ledger, "cut")]
     assert cut
@@ -240,7 +236,7 @@ def test_a_reader_that_takes_nothing_is_cut_off_after_the_write_timeout(start: S
     posts = write_posts(tmp_path / "posts.jsonl", 400, text="smoke " * 20_000)
     simulator = start(posts=(posts,), ledger=ledger, write_timeout=0.1)
     with raw_connection(simulator, receive_buffer=4096):
-        wait_until(lambda: bool(events(ledger, "disconnected")))
+        wait_until(lambda: events(ledger, "disconnected"), "the disconnection to be in the ledger")
     assert "timed out" in events(ledger, "disconnected")[0]["reason"]
 
 
@@ -250,7 +246,7 @@ def test_playing_goes_on_with_the_next_connection(start: Start, tmp_path: Path) 
     with connect(simulator) as response:
         first = list(islice(ids(response), 10))
     second = list(ids(connect(simulator)))
-    wait_until(lambda: len(events(ledger, "disconnected")) == 2)
+    wait_until(lambda: len(events(ledger, "disconnected")) == 2, "both disconnections to be in the ledger")
     logged = [line["id"] for line in read_ledger(ledger) if line["event"] in ("sent", "cut")]
     assert logged == [str(number) for number in range(1, 61)]
     assert first == logged[:10]
