@@ -6,7 +6,7 @@ VENV := .venv
 PACKAGES := libs/pipeline services/stream-getter services/classifier services/notifier model simulator
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := libs services model simulator demo monitoring tests
+CODE := libs services model simulator demo monitoring deployment tests
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -1,0 +1,1 @@
+"""What deploys the system and looks after it there: packaging, templates, configuration, a smoke test."""
