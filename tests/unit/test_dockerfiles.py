@@ -5,8 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 DOCKERFILES = sorted([*Path("services").glob("*/Dockerfile"), Path("model/Dockerfile"), Path("simulator/Dockerfile")])
+#: Other people's images with this repository's files in them.
+WATCHING = sorted(Path("monitoring").glob("*/Dockerfile"))
 each = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
 
 
@@ -18,9 +21,10 @@ def test_there_is_one_for_each_image() -> None:
         "model",
         "simulator",
     }
+    assert {path.parent.name for path in WATCHING} == {"prometheus", "grafana"}
 
 
-@each
+@pytest.mark.parametrize("dockerfile", [*DOCKERFILES, *WATCHING], ids=lambda path: path.parent.name)
 def test_hadolint_finds_nothing(dockerfile: Path) -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     done = subprocess.run([hadolint, dockerfile], capture_output=True, text=True, check=False, timeout=30)
@@ -42,3 +46,10 @@ def test_code_comes_after_dependencies_so_that_a_change_rebuilds_in_seconds(dock
     _, dependencies, image = dockerfile.read_text().split("\nFROM ")
     assert "src" not in dependencies
     assert image.index("/opt/venv /opt/venv") < image.index("/src")
+
+
+@pytest.mark.parametrize("dockerfile", WATCHING, ids=lambda path: path.parent.name)
+def test_a_watching_image_is_the_one_that_compose_runs(dockerfile: Path) -> None:
+    compose = YAML(typ="safe").load(Path("compose.yaml"))
+    (base,) = [line.removeprefix("FROM ") for line in dockerfile.read_text().splitlines() if line.startswith("FROM ")]
+    assert base == compose["services"][dockerfile.parent.name]["image"]
