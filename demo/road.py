@@ -1,6 +1,7 @@
 """The whole road as processes: emulator, model, simulator, the three services, and the witness between them."""
 
 import os
+import shlex
 import socket
 import sys
 import time
@@ -131,7 +132,7 @@ class Road:
             "X_API_URL": self.simulator_url,
             "X_BEARER_TOKEN": _TOKEN,
             "ENDPOINT_NAME": "minilm",
-            "ALERTS_CONFIG": str(self._config),
+            "ALERTS_CONFIG": shlex.quote(str(self._config)),
             "LOG_FORMAT": "readable",
             "LOG_LEVEL": self._log_level,
         }

@@ -1,62 +1,37 @@
 """The services' commands as real processes: a user's mistakes, queues that cannot be reached, SIGTERM."""
 
-import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from tests.support.misbehaving_server import Answer, MisbehavingServer, reset, respond, silence, stream
 from tests.support.polling import wait_until
+from tests.support.service_process import (
+    CONFIG,
+    SECONDS,
+    TOKEN,
+    Run,
+    Variables,
+    asked,
+    log_after_sigterm,
+    mistake_of,
+    running_services,
+    variables_for,
+)
 
 SERVICES = ("stream-getter", "classifier", "notifier")
-SECONDS = 60.0
-CONFIG = """
-labels: [{name: flood, threshold: 0.5}]
-channels: {terminal: {type: stdout}, desk: {type: sns}}
-routes: [{channels: [terminal, desk]}]
-"""
 SCORES = respond("200 OK", b'[{"sequence": "", "labels": ["flood"], "scores": [0.1]}]')
 QUEUE = respond("200 OK", b'{"Attributes": {}}', {"Content-Type": "application/x-amz-json-1.0"})
-TOKEN = "token-that-nobody-may-see"
-
-Variables = dict[str, str]
-Run = Callable[[str, Mapping[str, str]], subprocess.Popen[str]]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    """Starts a service with these variables and little else; kills it at the end unless it has ended."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(service: str, variables: Mapping[str, str]) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", service.replace("-", "_")],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables},
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    with running_services(tmp_path) as run:
+        yield run
 
 
 @pytest.fixture
@@ -64,46 +39,6 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "alerts.yaml"
     path.write_text(CONFIG)
     return path
-
-
-def variables_for(service: str, queues: str, config: Path, elsewhere: str = "http://127.0.0.1:9") -> Variables:
-    """Everything that a service needs; ``elsewhere`` is X for the one and the model endpoint for the other."""
-    needed = {
-        "stream-getter": ("POSTS_QUEUE_URL",),
-        "classifier": ("POSTS_QUEUE_URL", "POSTS_DEAD_LETTER_QUEUE_URL", "ALERTS_QUEUE_URL"),
-        "notifier": (
-            "ALERTS_QUEUE_URL",
-            "ALERTS_DEAD_LETTER_QUEUE_URL",
-            "DELIVERIES_QUEUE_URL",
-            "DELIVERIES_DEAD_LETTER_QUEUE_URL",
-        ),
-    }
-    own = {
-        "stream-getter": {"X_BEARER_TOKEN": TOKEN, "X_API_URL": elsewhere},
-        "classifier": {"ENDPOINT_NAME": "minilm", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": elsewhere},
-        "notifier": {"SNS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:topic"},
-    }
-    return {
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_ENDPOINT_URL_SQS": queues,
-        "ALERTS_CONFIG": str(config),
-        "TELEMETRY_PORT": str(free_port()),
-        **{name: f"{queues}/000000000000/{name.removesuffix('_QUEUE_URL').lower()}" for name in needed[service]},
-        **own[service],
-    }
-
-
-def mistake_of(process: subprocess.Popen[str]) -> str:
-    """The one line that a command ended with, after exit code 2."""
-    stdout, stderr = process.communicate(timeout=SECONDS)
-    assert process.returncode == 2, stderr
-    assert stdout == ""
-    (line,) = stderr.splitlines()
-    return line
 
 
 @pytest.mark.parametrize(
@@ -162,25 +97,9 @@ def test_a_topic_that_is_needed_and_missing(run: Run, config: Path) -> None:
     assert line.startswith("notifier: environment: SNS_TOPIC_ARN: expected the ARN of a topic for channel 'desk'")
 
 
-def readiness(variables: Variables) -> requests.Response | None:
-    try:
-        return requests.get(f"http://127.0.0.1:{variables['TELEMETRY_PORT']}/readyz", timeout=5, proxies={"http": ""})
-    except requests.ConnectionError:
-        return None
-
-
 def said_not_ready(variables: Variables, what: str) -> bool:
-    response = readiness(variables)
+    response = asked(variables, "/readyz")
     return response is not None and response.status_code == 503 and f"{what}: Connection" in response.text
-
-
-def log_after_sigterm(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
-    """What it logged, once it has ended with 0."""
-    assert process.poll() is None, process.communicate()
-    process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, stderr
-    return [json.loads(line) for line in stderr.splitlines()]
 
 
 def unreachable(log: list[dict[str, Any]], what: str) -> int:
@@ -229,7 +148,7 @@ def test_a_stream_that_is_silent_does_not_hold_up_the_end(run: Run, config: Path
         process = run("stream-getter", variables)
 
         def ready() -> bool:
-            response = readiness(variables)
+            response = asked(variables, "/readyz")
             return response is not None and response.status_code == 200
 
         wait_until(ready, "stream-getter to be ready", SECONDS)

@@ -1,4 +1,4 @@
-"""An emulator of SQS, SNS and CloudFormation (MiniStack) as a real process on a free port."""
+"""An emulator of SQS, SNS, S3 and CloudFormation (MiniStack) as a real process on a free port."""
 
 import itertools
 import os
@@ -39,6 +39,7 @@ class Emulator:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_ENDPOINT_URL_SQS": self.url,
             "AWS_ENDPOINT_URL_SNS": self.url,
+            "AWS_ENDPOINT_URL_S3": self.url,
             "NO_PROXY": "127.0.0.1",
         }
 

@@ -214,7 +214,7 @@ def config(text: str = CONFIG) -> AlertsConfig:
 
 
 def test_each_channel_of_the_configuration_is_built_under_its_name() -> None:
-    channels = build_channels(config(), settings(sns_topic_arn=TOPIC), io.StringIO())
+    channels = build_channels(config(), "conf.yaml", settings(sns_topic_arn=TOPIC), io.StringIO())
     assert {name: type(channel) for name, channel in channels.items()} == {
         "terminal": StdoutChannel,
         "desk": SnsChannel,
@@ -223,7 +223,7 @@ def test_each_channel_of_the_configuration_is_built_under_its_name() -> None:
 
 def test_a_topic_channel_without_a_topic_is_a_mistake_that_names_both() -> None:
     with pytest.raises(UserMistake) as caught:
-        build_channels(config(), settings(alerts_config="conf.yaml"), io.StringIO())
+        build_channels(config(), "conf.yaml", settings(alerts_config="none.yaml conf.yaml"), io.StringIO())
     assert str(caught.value) == (
         "environment: SNS_TOPIC_ARN: expected the ARN of a topic for channel 'desk' of conf.yaml, got nothing"
     )
@@ -231,4 +231,4 @@ def test_a_topic_channel_without_a_topic_is_a_mistake_that_names_both() -> None:
 
 def test_without_a_topic_channel_no_topic_is_needed() -> None:
     only_stdout = CONFIG.replace(", desk: {type: sns}", "").replace(", desk]", "]")
-    assert list(build_channels(config(only_stdout), settings(), io.StringIO())) == ["terminal"]
+    assert list(build_channels(config(only_stdout), "conf.yaml", settings(), io.StringIO())) == ["terminal"]

@@ -25,6 +25,7 @@ routes:
   - channels: [terminal]
 ops: [terminal]
 hypothesis_template: "A post on {}."
+tuned_for: minilm
 """
 
 
@@ -45,6 +46,7 @@ def test_a_valid_file_is_read_whole(tmp_path: Path) -> None:
         (None, ["terminal"]),
     ]
     assert (config.ops, config.hypothesis_template) == (["terminal"], "A post on {}.")
+    assert config.tuned_for == "minilm"
 
 
 def test_a_label_is_judged_by_its_description_or_else_its_name() -> None:
@@ -61,6 +63,7 @@ def test_a_route_without_labels_matches_all() -> None:
 def test_what_may_be_left_out_has_a_default() -> None:
     config = parse_alerts_config(VALID[: VALID.index("ops:")], "alerts.yaml")
     assert (config.ops, config.hypothesis_template) == ([], "This post is about {}.")
+    assert config.tuned_for is None
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
@@ -69,8 +72,19 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     assert read_alerts_config(file).labels[0].name == "flood"
 
 
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\r"], ids=["Windows", "old Macintosh"])
+def test_line_ends_of_other_systems_are_no_mistake(tmp_path: Path, line_end: bytes) -> None:
+    file = tmp_path / "alerts.yaml"
+    file.write_bytes(VALID.encode().replace(b"\n", line_end))
+    assert read_alerts_config(file) == parse_alerts_config(VALID, "alerts.yaml")
+
+
 def test_the_shipped_file_is_valid() -> None:
     assert len(read_alerts_config(SHIPPED).labels) > 1
+
+
+def test_the_shipped_file_is_for_the_shipped_model() -> None:
+    assert read_alerts_config(SHIPPED).tuned_for == "minilm"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +99,8 @@ def test_the_shipped_file_is_valid() -> None:
         (
             "ops:",
             "opps:",
-            "the file: expected one of the keys labels, channels, routes, ops, hypothesis_template, got 'opps'",
+            "the file: expected one of the keys labels, channels, routes, ops, hypothesis_template, tuned_for, "
+            "got 'opps'",
         ),
         ("type: sns", "typ: sns", "channels.desk: expected one of the keys type, got 'typ'"),
         ("    threshold: 0.5\n", "", "labels[0].threshold: expected a number from 0 to 1, got nothing"),
@@ -114,6 +129,8 @@ def test_the_shipped_file_is_valid() -> None:
             "labels[1].name: expected up to 50 letters, digits, spaces and . _ / -, a letter or digit first, "
             r"got 'wild\nfire'",
         ),
+        ("tuned_for: minilm", "tuned_for: 4", "tuned_for: expected the name of a model, got 4"),
+        ("tuned_for: minilm", 'tuned_for: ""', "tuned_for: expected the name of a model, got ''"),
         ("ops: [terminal]", "ops: terminal", "ops: expected a list, got 'terminal'"),
         # empty lists
         ("labels: [flood]", "labels: []", "routes[0].labels: expected a list of at least one label, got []"),
@@ -206,7 +223,7 @@ def test_no_channels_are_a_mistake() -> None:
 
 @pytest.mark.parametrize(("content", "found"), [("", "nothing"), ("- a", "['a']"), ("words", "'words'")])
 def test_a_document_of_another_kind_is_a_mistake(content: str, found: str) -> None:
-    keys = "labels, channels, routes, ops, hypothesis_template"
+    keys = "labels, channels, routes, ops, hypothesis_template, tuned_for"
     assert mistake_in(content) == f"alerts.yaml: the file: expected the keys {keys}, got {found}"
 
 

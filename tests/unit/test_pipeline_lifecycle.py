@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import pipeline.lifecycle
-from pipeline.errors import UserMistake
+from pipeline.errors import Unavailable, UserMistake
 from pipeline.lifecycle import GRACE_SECONDS, Lifecycle, exit_with
 from tests.support.recording_log import RecordingLog, record_log
 
@@ -303,6 +303,30 @@ def test_a_mistake_of_the_user_is_one_line_on_standard_error_and_2(capsys: pytes
         exit_with("classifier", main)
     assert ended.value.code == 2
     assert capsys.readouterr() == ("", "classifier: environment: TOKEN: expected a text, got nothing\n")
+
+
+def test_what_a_start_has_waited_for_in_vain_is_one_line_on_standard_error_and_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        exit_with("classifier", crashing(Unavailable("s3://config/alerts.yaml: no answer")))  # type: ignore[arg-type]
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", "classifier: s3://config/alerts.yaml: no answer\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_ends_it_at_once_with_0(
+    capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    def main() -> int:
+        send_signal(number)
+        threading.Event().wait(SOON)
+        return 1
+
+    with pytest.raises(SystemExit) as ended:
+        exit_with("classifier", main)
+    assert ended.value.code == 0
+    assert capsys.readouterr() == ("", "classifier: stopped before it had started\n")
 
 
 def test_any_other_error_is_not_hidden() -> None:

@@ -1,4 +1,4 @@
-"""The telemetry port: metrics, liveness, and readiness with its reasons."""
+"""The telemetry port: metrics, liveness, readiness with its reasons, and whether it has ever been ready."""
 
 import functools
 import http.client
@@ -93,9 +93,55 @@ def test_each_reason_why_it_is_not_ready_has_a_line(
     assert (status, body) == (503, "queue posts: refused\nendpoint: not reached yet\n")
 
 
+@pytest.fixture
+def fresh(checks: dict[str, Callable[[], str | None]]) -> Iterator[TelemetryServer]:
+    """A server that has not been asked yet."""
+    server = TelemetryServer("127.0.0.1", 0, CollectorRegistry(), checks)
+    yield server
+    server.close()
+
+
+def test_it_has_started_once_nothing_was_missing_and_for_ever(
+    fresh: TelemetryServer, checks: dict[str, Callable[[], str | None]]
+) -> None:
+    checks["queue posts"] = lambda: None
+    checks["endpoint"] = lambda: "not reached yet"
+    assert get(fresh, "/startupz")[::2] == (503, "endpoint: not reached yet\n")
+    checks["endpoint"] = lambda: None
+    assert get(fresh, "/startupz")[::2] == (200, "started\n")
+    checks["endpoint"] = lambda: "refused"
+    assert get(fresh, "/startupz")[::2] == (200, "started\n")
+    assert get(fresh, "/readyz")[::2] == (503, "endpoint: refused\n")
+    assert get(fresh, "/startupz")[::2] == (200, "started\n")
+
+
+def test_what_was_fine_at_different_looks_only_is_no_start(
+    fresh: TelemetryServer, checks: dict[str, Callable[[], str | None]]
+) -> None:
+    checks |= {"queue": lambda: None, "endpoint": lambda: "refused"}
+    assert get(fresh, "/startupz")[::2] == (503, "endpoint: refused\n")
+    checks |= {"queue": lambda: "refused", "endpoint": lambda: None}
+    assert get(fresh, "/startupz")[::2] == (503, "queue: refused\n")
+
+
+def test_a_look_at_readiness_counts_for_the_start_too(
+    fresh: TelemetryServer, checks: dict[str, Callable[[], str | None]]
+) -> None:
+    checks["queue"] = lambda: None
+    assert get(fresh, "/readyz")[0] == 200
+    checks["queue"] = lambda: "refused"
+    assert get(fresh, "/startupz")[0] == 200
+
+
+def test_another_servers_start_does_not_count(server: TelemetryServer, fresh: TelemetryServer) -> None:
+    assert get(server, "/startupz")[0] == 200
+    CHECKS["queue"] = lambda: "refused"
+    assert get(fresh, "/startupz")[0] == 503
+
+
 def test_any_other_path_is_not_found(server: TelemetryServer) -> None:
     assert get(server, "/")[0] == 404
-    assert get(server, "/metrics/")[::2] == (404, "expected /metrics, /healthz or /readyz\n")
+    assert get(server, "/metrics/")[::2] == (404, "expected /metrics, /healthz, /readyz or /startupz\n")
 
 
 def test_a_port_in_use_is_a_mistake_of_the_user() -> None:

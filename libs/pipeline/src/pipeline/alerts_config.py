@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from pipeline.config_places import read_config_file
 from pipeline.document_errors import describe
 from pipeline.errors import UserMistake
 
@@ -22,6 +23,7 @@ Name = Annotated[
     ),
 ]
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1, title="a number from 0 to 1")]
+ModelName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, title="the name of a model")]
 Description = Annotated[str, msgspec.Meta(min_length=1, max_length=200, title="a text of 1 to 200 characters")]
 
 
@@ -60,23 +62,23 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. ``hypothesis_template`` has a {} where a label's words go; ``ops`` are channels for notices."""
+    """The whole file. ``hypothesis_template`` has a {} where a label's words go; ``ops`` are channels for notices.
+
+    ``tuned_for`` names the model that the thresholds were made for: the scores of another mean something else.
+    """
 
     labels: Annotated[list[Label], msgspec.Meta(min_length=1, title="a list of at least one label")]
     channels: Annotated[dict[str, Channel], msgspec.Meta(min_length=1, title="at least one channel by its name")]
     routes: Annotated[list[Route], msgspec.Meta(min_length=1, title="a list of at least one route")]
     ops: list[str] = []
     hypothesis_template: str = "This post is about {}."
+    tuned_for: ModelName | None = None
 
 
 def read_alerts_config(path: Path) -> AlertsConfig:
-    """The checked configuration. Raises UserMistake."""
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UserMistake(f"{path}: expected a readable file, got: {reason}") from error
-    return parse_alerts_config(content, str(path))
+    """The checked configuration in one file. Raises UserMistake."""
+    document = read_config_file(path)
+    return parse_alerts_config(document.text, document.place)
 
 
 def parse_alerts_config(content: str, file: str) -> AlertsConfig:

@@ -8,6 +8,17 @@ class UserMistake(Exception):
     """
 
 
+class NotThere(UserMistake):
+    """A file or object that a user named does not exist: a mistake, unless another may take its place."""
+
+
+class Unavailable(Exception):
+    """Something outside cannot be had now; the same try may succeed later. Its message is one line, as a UserMistake's.
+
+    Where a start has waited for it long enough, entry points print it and exit with code 1.
+    """
+
+
 class ContractError(ValueError):
     """A message that can never be understood: not JSON, or not of the contract. Its place is the dead letters."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from pipeline.errors import UserMistake
+from pipeline.errors import Unavailable, UserMistake
 from pipeline.logs import get_logger
 
 log = get_logger(__name__)
@@ -144,10 +144,23 @@ class Lifecycle:
 
 
 def exit_with(service: str, main: Callable[[], int]) -> None:
-    """Ends the process with what ``main`` returns; a UserMistake becomes one line on standard error and code 2."""
+    """Ends the process with what ``main`` returns.
+
+    A UserMistake becomes one line on standard error and code 2; so does Unavailable, with code 1. SIGTERM or SIGINT
+    before ``Lifecycle.run`` ends it with 0: nothing is held yet. Call it from the main thread.
+    """
     try:
+        # a container's first process ignores signals that it has no handler for, and a start may wait for a minute
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
         code = main()
+    except KeyboardInterrupt:
+        print(f"{service}: stopped before it had started", file=sys.stderr)
+        code = 0
     except UserMistake as mistake:
         print(f"{service}: {mistake}", file=sys.stderr)
         code = 2
+    except Unavailable as trouble:
+        print(f"{service}: {trouble}", file=sys.stderr)
+        code = 1
     sys.exit(code)

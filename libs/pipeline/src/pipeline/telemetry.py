@@ -1,11 +1,15 @@
-"""GET /metrics, /healthz and /readyz on one port.
+"""GET /metrics, /healthz, /readyz and /startupz on one port.
 
 /healthz says that the process answers; /readyz is 200 only while everything the service needs has been reached, and
-otherwise 503 with one line for each thing that is missing.
+otherwise 503 with one line for each thing that is missing. /startupz is as /readyz until one look, at either, has found
+nothing missing, and 200 ever after.
+
+/startupz is for what kills a service that fails its check, as ECS does. /readyz would have it killed because X or the
+model is away, which helps nobody and uses up connects; /healthz would let a start that can never succeed count as one.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry
@@ -21,7 +25,7 @@ class TelemetryServer:
     """Serves until ``close``. Raises UserMistake when the port is taken."""
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, checks: ReadinessChecks) -> None:
-        handler = type("Handler", (_Handler,), {"registry": registry, "checks": checks})
+        handler = type("Handler", (_Handler,), {"registry": registry, "readiness": _Readiness(checks)})
         try:
             self._server = ThreadingHTTPServer((host, port), handler)
         except (OSError, OverflowError) as error:
@@ -42,9 +46,25 @@ class TelemetryServer:
         self._server.server_close()
 
 
+class _Readiness:
+    """Looks when it is asked, and remembers whether a look has ever found nothing missing."""
+
+    def __init__(self, checks: ReadinessChecks) -> None:
+        self._checks = checks
+        # no lock: it only ever turns true, whichever thread does it
+        self.was_ready = False
+
+    def missing(self) -> list[str]:
+        """One line for each thing that is missing."""
+        wrong = [f"{name}: {trouble}" for name, check in self._checks.items() if (trouble := check())]
+        if not wrong:
+            self.was_ready = True
+        return wrong
+
+
 class _Handler(BaseHTTPRequestHandler):
     registry: CollectorRegistry
-    checks: ReadinessChecks
+    readiness: _Readiness
     timeout = 10  # seconds that a slow client may hold a thread
     server_version = "tweet-alerts"
     sys_version = ""
@@ -57,10 +77,14 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/healthz":
             self._answer(200, b"ok\n")
         elif path == "/readyz":
-            wrong = [f"{name}: {trouble}" for name, check in self.checks.items() if (trouble := check())]
-            self._answer(503 if wrong else 200, ("\n".join(wrong or ["ready"]) + "\n").encode())
+            self._answer_missing(self.readiness.missing(), "ready")
+        elif path == "/startupz":
+            self._answer_missing([] if self.readiness.was_ready else self.readiness.missing(), "started")
         else:
-            self._answer(404, b"expected /metrics, /healthz or /readyz\n")
+            self._answer(404, b"expected /metrics, /healthz, /readyz or /startupz\n")
+
+    def _answer_missing(self, missing: Sequence[str], fine: str) -> None:
+        self._answer(503 if missing else 200, ("\n".join(missing or [fine]) + "\n").encode())
 
     def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)

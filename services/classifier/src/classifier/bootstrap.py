@@ -2,7 +2,6 @@
 
 import random
 from datetime import UTC, datetime
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -11,11 +10,13 @@ from classifier.endpoint import READ_TIMEOUT, ModelEndpoint
 from classifier.metrics import Metrics
 from classifier.patient_endpoint import PatientEndpoint
 from classifier.settings import Settings
+from classifier.tuning import warn_of_thresholds_for_another_model
 from classifier.worker import Worker
-from pipeline.alerts_config import read_alerts_config
 from pipeline.aws import aws_client
 from pipeline.backoff import Backoff
 from pipeline.build_info import export_build_info
+from pipeline.config_at_start import config_at_start
+from pipeline.config_places import ConfigPlaces
 from pipeline.connection_state import ConnectionState
 from pipeline.lifecycle import Lifecycle
 from pipeline.queue_depth import QueueDepth
@@ -26,12 +27,15 @@ from pipeline.telemetry import TelemetryServer
 
 
 def run(settings: Settings) -> int:
-    """Builds the parts and runs them until SIGTERM; the exit code. Raises UserMistake."""
-    config = read_alerts_config(Path(settings.alerts_config))
+    """Builds the parts and runs them until SIGTERM; the exit code. Raises UserMistake and Unavailable."""
+    rng = random.Random()
+    places = ConfigPlaces(settings.alerts_config, lambda: aws_client("s3", settings.aws_region))
+    in_force = config_at_start(places, Backoff(0.5, 10.0, rng))
+    config = in_force.config
     registry = CollectorRegistry()
     export_build_info(registry, "classifier", __version__, settings.revision)
     metrics, queue_metrics = Metrics(registry), QueueMetrics(registry)
-    lifecycle, rng = Lifecycle(), random.Random()
+    lifecycle = Lifecycle()
     sqs = aws_client("sqs", settings.aws_region, connections=settings.workers + 4)
     reader = QueueReader(
         sqs,
@@ -58,7 +62,7 @@ def run(settings: Settings) -> int:
             writer,
             PatientEndpoint(endpoint, Backoff(0.5, 30.0, rng), endpoint_state, lifecycle.stopping),
             {label.name: label.threshold for label in config.labels},
-            settings.endpoint_name,
+            settings.model,
             metrics,
             lifecycle.stopping,
             now=lambda: datetime.now(UTC),
@@ -71,6 +75,8 @@ def run(settings: Settings) -> int:
         "model endpoint": endpoint_state.trouble,
     }
     TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks)
+    in_force.tell()
+    warn_of_thresholds_for_another_model(config.tuned_for, settings.model, in_force.document.place)
     queues = {"posts": settings.posts_queue_url, "posts-dlq": settings.posts_dead_letter_queue_url}
     depth = QueueDepth(sqs, queues, queue_metrics, lifecycle.stopping)
     return lifecycle.run(

@@ -11,5 +11,11 @@ class Settings(CommonSettings, frozen=True, kw_only=True, rename="upper"):
     posts_dead_letter_queue_url: Url
     alerts_queue_url: Url
     endpoint_name: Text
+    model_name: str = ""
     alerts_config: Text = "config/alerts.yaml"
     workers: Count = 2
+
+    @property
+    def model(self) -> str:
+        """The name of the model, as alerts carry it; the endpoint's name stands in for one that was not given."""
+        return self.model_name or self.endpoint_name

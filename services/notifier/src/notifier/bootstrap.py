@@ -4,7 +4,6 @@ import random
 import sys
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -17,10 +16,11 @@ from notifier.metrics import Metrics
 from notifier.postponement import Postponement
 from notifier.routing import Router
 from notifier.settings import Settings
-from pipeline.alerts_config import read_alerts_config
 from pipeline.aws import aws_client
 from pipeline.backoff import Backoff
 from pipeline.build_info import export_build_info
+from pipeline.config_at_start import config_at_start
+from pipeline.config_places import ConfigPlaces
 from pipeline.lifecycle import Lifecycle
 from pipeline.logs import OccasionalLog
 from pipeline.queue_depth import QueueDepth
@@ -39,13 +39,16 @@ def _now() -> datetime:
 
 
 def run(settings: Settings) -> int:
-    """Builds the parts and runs them until SIGTERM; the exit code. Raises UserMistake."""
-    config = read_alerts_config(Path(settings.alerts_config))
+    """Builds the parts and runs them until SIGTERM; the exit code. Raises UserMistake and Unavailable."""
+    rng = random.Random()
+    places = ConfigPlaces(settings.alerts_config, lambda: aws_client("s3", settings.aws_region))
+    in_force = config_at_start(places, Backoff(0.5, 10.0, rng))
+    config = in_force.config
     registry = CollectorRegistry()
     export_build_info(registry, "notifier", __version__, settings.revision)
     metrics, queue_metrics = Metrics(registry), QueueMetrics(registry)
-    lifecycle, rng = Lifecycle(), random.Random()
-    channels = build_channels(config, settings, sys.stdout)
+    lifecycle = Lifecycle()
+    channels = build_channels(config, in_force.document.place, settings, sys.stdout)
     sqs = aws_client("sqs", settings.aws_region, connections=len(channels) + 6)
 
     def reader(name: str, url: str, dead_letter_url: str) -> QueueReader:
@@ -80,6 +83,7 @@ def run(settings: Settings) -> int:
         "deliveries queue, sending": writer.state.trouble,
     }
     TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks)
+    in_force.tell()
     queues = {
         "alerts": settings.alerts_queue_url,
         "alerts-dlq": settings.alerts_dead_letter_queue_url,

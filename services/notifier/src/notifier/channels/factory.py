@@ -12,8 +12,11 @@ from pipeline.aws import aws_client
 from pipeline.errors import UserMistake
 
 
-def build_channels(config: AlertsConfig, settings: Settings, stdout: TextIO) -> Mapping[str, Channel]:
-    """A channel for each name. Raises UserMistake where the environment lacks what a channel needs."""
+def build_channels(config: AlertsConfig, place: str, settings: Settings, stdout: TextIO) -> Mapping[str, Channel]:
+    """A channel for each name in the configuration, which came from ``place``.
+
+    Raises UserMistake where the environment lacks what a channel needs.
+    """
     channels: dict[str, Channel] = {}
     for name, channel in config.channels.items():
         if channel.type == "stdout":
@@ -22,7 +25,7 @@ def build_channels(config: AlertsConfig, settings: Settings, stdout: TextIO) -> 
             if not settings.sns_topic_arn:
                 raise UserMistake(
                     f"environment: SNS_TOPIC_ARN: expected the ARN of a topic for channel {name!r} "
-                    f"of {settings.alerts_config}, got nothing"
+                    f"of {place}, got nothing"
                 )
             channels[name] = SnsChannel(aws_client("sns", settings.aws_region), settings.sns_topic_arn)
     return channels
