@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.config_places import read_config_file
 from pipeline.document_errors import describe
 from pipeline.errors import UserMistake
+from pipeline.yaml_text import load_yaml
 
 Name = Annotated[
     str,
@@ -83,14 +81,7 @@ def read_alerts_config(path: Path) -> AlertsConfig:
 
 def parse_alerts_config(content: str, file: str) -> AlertsConfig:
     """The checked configuration in a text; ``file`` is its name in errors. Raises UserMistake."""
-    try:
-        document = YAML(typ="safe", pure=True).load(content)
-    except DuplicateKeyError as error:
-        raise UserMistake(f"{file}: {_line(error)}expected each key once, got: {_duplicate(error)}") from error
-    except MarkedYAMLError as error:
-        raise UserMistake(f"{file}: {_line(error)}expected YAML, got: {_first_line(error.problem)}") from error
-    except (YAMLError, ValueError, RecursionError) as error:  # values such as 2026-13-01 raise a ValueError
-        raise UserMistake(f"{file}: expected YAML, got: {_first_line(str(error))}") from error
+    document = load_yaml(content, file)
     try:
         config = msgspec.convert(document, AlertsConfig)
     except msgspec.ValidationError as error:
@@ -137,16 +128,3 @@ def _check_references(config: AlertsConfig, file: str) -> None:
 def _check_known(file: str, key: str, kind: str, name: str, known: list[str]) -> None:
     if name not in known:
         raise UserMistake(f"{file}: {key}: expected a {kind} of this file ({', '.join(known)}), got {name!r}")
-
-
-def _duplicate(error: DuplicateKeyError) -> str:
-    """The problem without the values, which may be as long as the file."""
-    return _first_line(error.problem).partition(" with value ")[0]
-
-
-def _line(error: MarkedYAMLError) -> str:
-    return f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "something else").strip().splitlines()[0].removeprefix("but ")
