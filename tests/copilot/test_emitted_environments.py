@@ -134,11 +134,14 @@ def test_by_default_a_hugging_face_model_runs_in_awss_own_container(packaged: Pa
     assert model["EnableNetworkIsolation"] is False
 
 
-def test_our_own_image_runs_without_a_network(packaged: PackagedWorkspace) -> None:
-    found = with_model(packaged, OwnModelImageTag="v1")
+@pytest.mark.parametrize(("memory", "isolated"), [(0, True), (4096, False)], ids=["instances", "serverless"])
+def test_our_own_image_runs_without_a_network_where_that_is_possible(
+    packaged: PackagedWorkspace, memory: int, isolated: bool
+) -> None:
+    found = with_model(packaged, OwnModelImageTag="v1", ServerlessMemory=memory)
     model = found["Model"]["Properties"]
     assert model["PrimaryContainer"] == {"Image": "<ModelRepository.RepositoryUri>:v1"}
-    assert model["EnableNetworkIsolation"] is True
+    assert model["EnableNetworkIsolation"] is isolated
     pull = found["ModelRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0]
     assert pull["Resource"] == "<ModelRepository.Arn>"
     assert found["ModelNameParameter"]["Properties"]["Value"] == "minilm"
