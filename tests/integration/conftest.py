@@ -9,7 +9,7 @@ from tests.support.emulator import Emulator, running_emulator
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """The emulator of SQS, SNS and CloudFormation."""
+    """The emulator of SQS, SNS, S3 and CloudFormation."""
     with running_emulator(tmp_path_factory.mktemp("emulator") / "log.txt") as emulator:
         yield emulator
 
