@@ -20,10 +20,11 @@ post: $(READY) ## one more post on the running demo's stream: make post TEXT="..
 test: $(READY) ## every test (unit, integration, end to end)
 	@$(BIN)/python -m pytest
 
-check: $(READY) ## lint, format, types, fast tests: before each commit
+check: $(READY) ## lint, format, types, manifests, fast tests: before each commit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(CODE)
+	@$(BIN)/python -m deployment.manifests
 	@$(BIN)/python -m pytest -q tests/unit
 
 format: $(READY) ## let ruff mend what it can
@@ -35,15 +36,28 @@ docs: $(READY) ## generate what docs/ and monitoring/ hold of the code
 	@$(BIN)/python -m monitoring.metrics_reference > docs/metrics.md
 	@$(BIN)/python -m monitoring.dashboards
 
+smoke: $(READY) ## one marked post, and whether its notification comes; ENV=test in AWS, else in compose; TIMEOUT=60
+	@$(BIN)/python -m deployment.smoke $(if $(ENV),--env="$(ENV)") $(if $(TIMEOUT),--timeout="$(TIMEOUT)")
+
+config: $(READY) ## config/alerts.yaml to its readers in AWS, which restart: make config ENV=test; FILE=... RESTART=0
+	@$(BIN)/python -m deployment.put_config $(if $(ENV),--env="$(ENV)") $(if $(FILE),--file="$(FILE)") \
+	  $(if $(filter 0,$(RESTART)),--no-restart)
+
+model-image: $(READY) ## our own model to an environment's repository in AWS: make model-image ENV=test; TAG=...
+	@$(BIN)/python -m deployment.model_image $(if $(ENV),--env="$(ENV)") $(if $(TAG),--tag="$(TAG)")
+
+templates: $(READY) ## plain CloudFormation into dist/cloudformation, for deploys without Copilot; REGISTRY=... TAG=...
+	@$(BIN)/python -m deployment.templates $(if $(REGISTRY),--registry="$(REGISTRY)") $(if $(TAG),--tag="$(TAG)")
+
 lock: $(READY) ## resolve all lock files anew
 	@UV=$(BIN)/uv requirements/lock.sh
 
 clean: ## remove everything that the targets made
-	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo dist/cloudformation .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements/bootstrap.lock requirements/development.lock $(PACKAGES:%=%/pyproject.toml)
 	@requirements/install.sh "$(PYTHON)" "$(VENV)" $(PACKAGES)
 	@touch $@
 
-.PHONY: help demo post test check format docs lock clean
+.PHONY: help demo post test check format docs smoke config model-image templates lock clean
