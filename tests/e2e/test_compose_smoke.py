@@ -20,10 +20,12 @@ SECONDS = 180.0
 def make_smoke(system: ComposeSystem, *variables: str) -> "subprocess.CompletedProcess[str]":
     """With the tests' own Python, whichever folder that is in, and without a look at whether it is up to date."""
     programs = Path(sys.executable).parent
+    # what `make test` hands down is not for a make of its own
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(
         ["make", "smoke", "READY=", f"BIN={programs}", *variables],
         cwd=ROOT,
-        env={**os.environ, "EMULATOR_PORT": system.url("localstack", 4566).rpartition(":")[2]},
+        env={**inherited, "EMULATOR_PORT": system.url("localstack", 4566).rpartition(":")[2]},
         capture_output=True,
         text=True,
         timeout=SECONDS,
