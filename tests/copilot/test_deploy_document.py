@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sysconfig
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import requests
 
 from deployment.copilot_package import PackagedWorkspace, find_copilot
 from deployment.offline_aws import OfflineAws
+from pipeline.dead_letters.arguments import options_from
 from simulator import Settings, Simulator
 from tests.support.aws_cli import NotAccepted as NotAcceptedByAws
 from tests.support.aws_cli import check_aws_command
@@ -33,7 +35,8 @@ ALL_BLOCKS = [*BLOCKS, *fenced_blocks(SECURITY)]
 COMMANDS = [words for block in ALL_BLOCKS for words in commands(block.text)]
 #: What the shell itself knows, programs that the first table asks for, and functions of the document.
 SHELL = {"for", "done", "fi", "break", "export", "local", "read", "printf", "true"}
-PROGRAMS = {"aws", "basename", "cat", "copilot", "curl", "docker", "git", "grep", "make"}
+PIPELINE = ".venv/bin/pipeline"
+PROGRAMS = {PIPELINE, "aws", "basename", "cat", "copilot", "curl", "docker", "git", "grep", "make"}
 FUNCTIONS = {"deploy", "exported", "x"}
 
 
@@ -156,6 +159,16 @@ def test_copilot_has_the_command_and_its_flags(words: list[str]) -> None:
 @pytest.mark.parametrize("words", called("aws"), ids=lambda words: " ".join(words[1:3]))
 def test_the_aws_cli_has_the_command_and_its_options(words: list[str]) -> None:
     check_aws_command(words)
+
+
+@pytest.mark.parametrize("words", called(PIPELINE), ids=lambda words: " ".join(words[1:4]))
+def test_the_pipeline_command_takes_its_options(words: list[str]) -> None:
+    options_from(words[1:])
+
+
+def test_the_pipeline_command_lies_where_the_document_says() -> None:
+    assert called(PIPELINE)
+    assert (Path(sysconfig.get_path("scripts")) / "pipeline").is_file()
 
 
 @pytest.mark.parametrize("words", called("make"), ids=" ".join)
