@@ -96,28 +96,45 @@ def take_accounts(
     simulator_ledger: Path, recorder_ledger: Path, sample: Mapping[str, SamplePost], config: AlertsConfig
 ) -> Accounts:
     """The accounts as they stand; posts that are not of the sample are left out."""
-    accounts = Accounts()
-    for event in _events(simulator_ledger):
-        if event["event"] == "finished":
-            accounts.finished = True
-        elif event["event"] == "sent" and (id_ := f"x:{event['id']}") in sample:
-            accounts.sent_at.setdefault(id_, event["at"])
-            accounts.repeats_sent += bool(event["repeat"])
-    scores_of: dict[str, Mapping[str, float]] = {}
-    for event in _events(recorder_ledger):
-        if event["event"] == "judged":
-            scores_of[event["text"]] = event["scores"]
-        elif (id_ := event.get("story", "")) in sample:
-            accounts.notified_at.setdefault(id_, event["at"])
-            accounts.notified_label.setdefault(id_, event["label"])
-            accounts.notifications[id_] += 1
-    for id_ in accounts.sent_at:
-        if (scores := scores_of.get(sample[id_].text)) is not None:
-            accounts.judged.add(id_)
-            accounts.found[id_] = frozenset(
-                label.name for label in config.labels if scores[label.candidate] >= label.threshold
-            )
-    return accounts
+    return Bookkeeper(simulator_ledger, recorder_ledger, sample, config).take()
+
+
+class Bookkeeper:
+    """Takes the accounts again and again, and reads of each ledger only what is new."""
+
+    def __init__(
+        self, simulator_ledger: Path, recorder_ledger: Path, sample: Mapping[str, SamplePost], config: AlertsConfig
+    ) -> None:
+        self._simulator = _LedgerReader(simulator_ledger)
+        self._recorder = _LedgerReader(recorder_ledger)
+        self._sample = sample
+        self._labels = config.labels
+        self._accounts = Accounts()
+        self._scores_of: dict[str, Mapping[str, float]] = {}
+
+    def take(self) -> Accounts:
+        """The accounts as they stand: always the same object."""
+        accounts = self._accounts
+        for event in self._simulator.new_events():
+            if event["event"] == "finished":
+                accounts.finished = True
+            elif event["event"] == "sent" and (id_ := f"x:{event['id']}") in self._sample:
+                accounts.sent_at.setdefault(id_, event["at"])
+                accounts.repeats_sent += bool(event["repeat"])
+        for event in self._recorder.new_events():
+            if event["event"] == "judged":
+                self._scores_of[event["text"]] = event["scores"]
+            elif (id_ := event.get("story", "")) in self._sample:
+                accounts.notified_at.setdefault(id_, event["at"])
+                accounts.notified_label.setdefault(id_, event["label"])
+                accounts.notifications[id_] += 1
+        for id_ in accounts.sent_at:
+            if (scores := self._scores_of.get(self._sample[id_].text)) is not None:
+                accounts.judged.add(id_)
+                accounts.found[id_] = frozenset(
+                    label.name for label in self._labels if scores[label.candidate] >= label.threshold
+                )
+        return accounts
 
 
 @dataclass(frozen=True)
@@ -146,10 +163,20 @@ def compare(
     ]
 
 
-def _events(ledger: Path) -> Iterable[dict[str, Any]]:
-    """The whole lines of a ledger that may still be written to."""
-    if not ledger.exists():
-        return
-    for line in ledger.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield json.loads(line)
+class _LedgerReader:
+    """The whole lines of a ledger that may still be written to, each of them once."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
+        self._read = 0  # bytes
+
+    def new_events(self) -> Iterable[dict[str, Any]]:
+        """What has been written since the last time."""
+        if not self._ledger.exists():
+            return
+        with self._ledger.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if line.endswith(b"\n"):
+                    self._read += len(line)
+                    yield json.loads(line)

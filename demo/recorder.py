@@ -35,6 +35,11 @@ class Ledger:
             self._file.write(line + "\n")
             self._file.flush()
 
+    def close(self) -> None:
+        """Writes no more."""
+        with self._lock:
+            self._file.close()
+
 
 class Recorder(ThreadingHTTPServer):
     """Serves the endpoint's paths and /sns."""

@@ -19,5 +19,6 @@ def config_in_force(environment: Environment) -> tuple[AlertsConfig, str]:
     """The configuration and the place it was found at. Raises UserMistake, and Unavailable where S3 does not answer."""
     bucket = environment.optional_export(BUCKET_OUTPUT)
     places = [f"s3://{bucket}/{CONFIG_KEY}"] if bucket else []
-    document = ConfigPlaces(shlex.join([*places, str(CONFIG_FILE)]), lambda: environment.client("s3")).read()
+    asked = shlex.join([*places, str(CONFIG_FILE)])
+    document = ConfigPlaces(asked, lambda: environment.client("s3"), lambda: environment.client("ssm")).read()
     return parse_alerts_config(document.text, document.place), document.place

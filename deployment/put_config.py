@@ -1,12 +1,12 @@
-"""The command behind `make config`: puts config/alerts.yaml where an environment's services read it, and restarts them.
+"""The command behind `make config`: puts config/alerts.yaml where an environment's services look for it.
 
-    python -m deployment.put_config --env ENV [--file config/alerts.yaml] [--no-restart]
+    python -m deployment.put_config --env ENV [--file config/alerts.yaml] [--restart]
 
-The file is checked first; a mistake in it changes nothing. The bucket keeps earlier versions for 30 days. A second run
-puts nothing and restarts all the same: the first may have got no further than the upload.
+The file is checked first; a mistake in it changes nothing. The bucket keeps earlier versions for 30 days. Its readers
+notice it by themselves; --restart starts them anew all the same, also where nothing had to be put.
 
 It needs these rights: cloudformation:ListExports; s3:ListBucket on the bucket, s3:GetObject and PutObject on the
-object; tag:GetResources; ecs:DescribeServices and UpdateService on the two services.
+object; with --restart tag:GetResources, and ecs:DescribeServices and UpdateService on the two services.
 """
 
 import argparse
@@ -30,7 +30,7 @@ READERS = ("classifier", "notifier")
 
 
 def main() -> None:
-    """Exits with 0 when the file lies there and its readers are starting anew, 1 when AWS refused, 2 for a mistake."""
+    """Exits with 0 when the file lies there, 1 when AWS refused, 2 for a mistake."""
     exit_with("config", lambda: _main(sys.argv[1:], os.environ, sys.stdout))
 
 
@@ -38,20 +38,22 @@ def _main(arguments: Sequence[str], environ: Mapping[str, str], output: TextIO) 
     parser = argparse.ArgumentParser(prog="config", description="Puts config/alerts.yaml into an environment in AWS.")
     parser.add_argument("--env", help="an environment in AWS")
     parser.add_argument("--file", type=Path, default=CONFIG_FILE, help="what to put there (default: %(default)s)")
-    parser.add_argument("--no-restart", action="store_true", help="leave the services that read it as they are")
+    parser.add_argument("--restart", action="store_true", help="start the services that read it anew")
     options = parser.parse_args(arguments)
     if not options.env or options.env == LOCAL:
         raise UserMistake(
             f"ENV: expected the name of an environment in AWS, got {options.env or 'nothing'}: make config ENV=test "
-            "(compose mounts the file: docker compose restart classifier notifier)"
+            "(compose mounts config/, and reads it anew within 10 s)"
         )
     document = read_config_file(options.file)
     config = parse_alerts_config(document.text, document.place)
     _say(output, f"{options.file} is right: {len(config.labels)} labels, {len(config.channels)} channels")
     environment = find_environment(options.env, environ)
     _put(environment, environment.export(BUCKET_OUTPUT), document.text.encode(), output)
-    if not options.no_restart:
+    if options.restart:
         _restart_readers(environment, output)
+    else:
+        _say(output, "classifier and notifier look for it every 10 s (CONFIG_RELOAD_SECONDS), and say so in their logs")
     return 0
 
 

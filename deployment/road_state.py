@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from deployment.environment import Environment
-from notifier.hostile_text import one_line
+from pipeline.hostile_text import one_line
 
 #: The queues in the order of the road, each with the service that reads it.
 READERS = {"posts": "classifier", "alerts": "notifier", "deliveries": "notifier"}

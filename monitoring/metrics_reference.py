@@ -10,7 +10,9 @@ import classifier.metrics
 import notifier.metrics
 import stream_getter.metrics
 from pipeline.build_info import export_build_info
+from pipeline.config_watch import ConfigMetrics
 from pipeline.queue_metrics import QueueMetrics
+from pipeline.watchdog import Watchdog
 
 _INTRODUCTION = """# Metrics
 
@@ -24,8 +26,14 @@ _SECTIONS: Mapping[str, Callable[[CollectorRegistry], object]] = {
     "stream-getter": stream_getter.metrics.Metrics,
     "classifier": classifier.metrics.Metrics,
     "notifier": notifier.metrics.Metrics,
-    "Every service": lambda registry: export_build_info(registry, "service", "0", "0"),
+    "The configuration (classifier, notifier)": ConfigMetrics,
+    "Every service": lambda registry: _of_every_service(registry),
 }
+
+
+def _of_every_service(registry: CollectorRegistry) -> None:
+    export_build_info(registry, "service", "0", "0")
+    Watchdog(registry)
 
 
 def own_metrics(build: Callable[[CollectorRegistry], object]) -> list[MetricWrapperBase]:

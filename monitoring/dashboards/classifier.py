@@ -12,6 +12,8 @@ _ALERT = '{outcome="alert"}'
 _CALLS = "classifier_endpoint_calls_total"
 _CALL_SECONDS = "classifier_endpoint_seconds"
 _TEXTS = "classifier_endpoint_texts"
+_BREAKER = "classifier_endpoint_breaker"
+_LIMIT = "classifier_endpoint_calls_limit"
 _DELAY = "classifier_judgement_delay_seconds"
 
 
@@ -94,8 +96,8 @@ def classifier() -> Dashboard:
             "The model endpoint": [
                 timeline(
                     "How do its calls end?",
-                    "ok; EndpointUnavailable is tried again until it answers; ContentRefused sends the one post to "
-                    "the dead letters. Normal: ok only.",
+                    "ok; EndpointBusy and EndpointUnavailable are tried again until it answers; ContentRefused sends "
+                    "the one post to the dead letters. Normal: ok only.",
                     {"{{outcome}}": rate(_CALLS, by="outcome")},
                     unit="suffix: calls/s",
                     width=8,
@@ -113,6 +115,20 @@ def classifier() -> Dashboard:
                     {"on average": f"{rate(f'{_TEXTS}_sum')} / {rate(f'{_TEXTS}_count')}"},
                     unit="short",
                     width=8,
+                ),
+                timeline(
+                    "How many tasks have stopped asking it?",
+                    "Tasks that receive no posts and only ask about a harmless text now and then, until the endpoint "
+                    "judges it. Normal: 0.",
+                    {"stopped": f'count({_BREAKER}{{state="closed"}} == 0) or vector(0)'},
+                    unit="short",
+                ),
+                timeline(
+                    "How many calls may be under way at once?",
+                    "In all tasks. Normal: as many as there are workers; less says that the endpoint has answered that "
+                    "it has too much to do.",
+                    {"calls": f"sum({_LIMIT})"},
+                    unit="short",
                 ),
             ],
             "The posts queue": reading("posts"),

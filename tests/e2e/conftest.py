@@ -23,5 +23,5 @@ def system(tmp_path_factory: pytest.TempPathFactory, bearer_token: str) -> Itera
     folder: Path = tmp_path_factory.mktemp("compose")
     token_file = folder / "x-bearer-token"
     token_file.write_text(bearer_token)
-    with ComposeSystem(f"tweet-alerts-test-{os.getpid()}", token_file, folder / "env") as system:
+    with ComposeSystem(f"tweet-alerts-test-{os.getpid()}", token_file, folder) as system:
         yield system

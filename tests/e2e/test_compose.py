@@ -1,13 +1,15 @@
 """The whole system in containers: it comes up, posts get through, parts may stop or die, and nothing is lost."""
 
 import random
+import re
 import subprocess
 import time
+from functools import partial
 
 import pytest
 
 from tests.support.compose_system import SERVICES, ComposeSystem, eventually
-from tests.support.load import Load, load, service_metrics
+from tests.support.load import DUE, Load, load, service_metrics
 
 EVERY_PART = (*SERVICES, "model", "simulator", "localstack", "prometheus", "alertmanager")
 #: A killed part's messages come back when their invisibility ends (60 s).
@@ -79,6 +81,37 @@ def judged_by_each(system: ComposeSystem, replicas: int) -> list[float]:
         judged = [line for line in text.splitlines() if line.startswith("classifier_posts_judged_total{")]
         totals.append(sum(float(line.rsplit(" ", 1)[1]) for line in judged))
     return totals
+
+
+def test_a_threshold_that_is_changed_counts_without_a_restart(system: ComposeSystem) -> None:
+    before = system.config.read_text()
+    began = [system.inspect(container)["State"]["StartedAt"] for container in system.container_ids("classifier")]
+    try:
+        system.put_config(re.sub("threshold: .*", "threshold: 1", before))
+        wait_for_reloads(system, 1)
+        kept_back = [system.post(DUE.format(f"while thresholds are at 1, {number}")) for number in range(5)]
+        wait_for_more_judged(system)
+    finally:
+        system.put_config(before)
+    wait_for_reloads(system, 2)
+    told = [system.post(DUE.format(f"after thresholds were put back, {number}")) for number in range(5)]
+    system.wait_until_notified(told, 60)
+    assert not system.notified.keys() & set(kept_back)
+    assert began == [
+        system.inspect(container)["State"]["StartedAt"] for container in system.container_ids("classifier")
+    ]
+
+
+def wait_for_reloads(system: ComposeSystem, count: int) -> None:
+    line = f'config_reloads_total{{outcome="applied"}} {count:.1f}\n'
+    for service in ("classifier", "notifier"):
+        eventually(lambda of=service: line in service_metrics(system, of), 60, partial(str, service))  # type: ignore[misc]
+
+
+def wait_for_more_judged(system: ComposeSystem) -> None:
+    """Until so many posts have been judged that those which had been sent before are among them."""
+    (before,) = judged_by_each(system, 1)
+    eventually(lambda: judged_by_each(system, 1)[0] >= before + 20, 60)
 
 
 @pytest.mark.parametrize("part", [*SERVICES, "model", "simulator"])

@@ -119,11 +119,11 @@ def test_another_file_becomes_a_version_that_differs(target: Target, tmp_path: P
     assert target.s3.get_object(Bucket=target.bucket, Key=KEY)["Body"].read() == content
 
 
-def test_its_readers_restart_and_nothing_else_does(target: Target) -> None:
+def test_its_readers_restart_on_request_and_nothing_else_does(target: Target) -> None:
     readers = {name: target.make_service(name) for name in ("classifier", "notifier")}
     others = [target.make_service("stream-getter"), target.make_service("classifier", env=f"{target.env}-other")]
     before = {service: target.deployments(service) for service in (*readers.values(), *others)}
-    lines = target.put()
+    lines = target.put("--restart")
     for name, service in readers.items():
         assert not target.deployments(service) & before[service]
         assert f"{name} restarts: copilot svc status --name {name} --env {target.env}" in lines
@@ -132,24 +132,26 @@ def test_its_readers_restart_and_nothing_else_does(target: Target) -> None:
 
 
 def test_an_unchanged_file_restarts_its_readers_too(target: Target) -> None:
-    target.put("--no-restart")
+    target.put()
     service = target.make_service("classifier")
     before = target.deployments(service)
-    target.put()
+    target.put("--restart")
     assert not target.deployments(service) & before
 
 
-def test_readers_are_left_alone_on_request(target: Target) -> None:
+def test_readers_are_left_to_notice_it_by_themselves(target: Target) -> None:
     service = target.make_service("classifier")
     before = target.deployments(service)
-    assert len(target.put("--no-restart")) == 2
+    assert target.put()[2:] == [
+        "classifier and notifier look for it every 10 s (CONFIG_RELOAD_SECONDS), and say so in their logs"
+    ]
     assert target.deployments(service) == before
 
 
 def test_services_that_are_not_there_or_not_any_more_are_told(target: Target) -> None:
     cluster, arn = target.make_service("classifier")
     target.ecs.delete_service(cluster=cluster, service=arn, force=True)
-    lines = target.put()
+    lines = target.put("--restart")
     for name in ("classifier", "notifier"):
         assert (
             f"{name} reads it when it is deployed: environment {target.env} in us-east-1 has no ECS service of that tag"
@@ -182,12 +184,12 @@ def test_a_mistake_in_the_file_changes_nothing(
         (
             (),
             "ENV: expected the name of an environment in AWS, got nothing: make config ENV=test "
-            "(compose mounts the file: docker compose restart classifier notifier)",
+            "(compose mounts config/, and reads it anew within 10 s)",
         ),
         (
             ("--env", "local"),
             "ENV: expected the name of an environment in AWS, got local: make config ENV=test "
-            "(compose mounts the file: docker compose restart classifier notifier)",
+            "(compose mounts config/, and reads it anew within 10 s)",
         ),
         (
             ("--env", "nowhere"),

@@ -71,7 +71,7 @@ def start_reader(sqs: Any, url: str, dead_letters_url: str) -> Iterator[StartRea
 
     yield start
     for reader in started:
-        reader.close()
+        reader.close(1.0)  # without waiting for its long poll
 
 
 def quick_backoff() -> Backoff:
@@ -113,7 +113,7 @@ def test_what_is_put_is_received_and_once_deleted_gone(
     assert {message.receive_count for message in messages} == {1}
     assert counts(sqs, url) == (0, 25, 0)
     reader.delete(messages)
-    assert counts(sqs, url) == (0, 0, 0)
+    wait_until(lambda: counts(sqs, url) == (0, 0, 0), "the messages to be deleted", SOON)
 
 
 def test_both_ends_are_ready_once_they_reached_their_queue(writer: QueueWriter, start_reader: StartReader) -> None:
@@ -185,13 +185,12 @@ def test_a_heartbeat_keeps_a_message_from_others_beyond_its_timeout(
 
 
 def test_a_message_of_a_reader_that_died_comes_again_after_its_timeout(
-    writer: QueueWriter, start_reader: StartReader
+    sqs: Any, url: str, writer: QueueWriter, start_reader: StartReader
 ) -> None:
     writer.put("a").result(SOON)
-    reader, other = start_reader(visibility_timeout=2), start_reader()
-    reader.receive()
-    reader._closed.set()  # as a killed process would, it neither beats nor gives back
-    assert [message.receive_count for message in other.receive()] == [2]
+    # as a killed process: it has received, and neither beats nor gives back
+    assert sqs.receive_message(QueueUrl=url, VisibilityTimeout=2)["Messages"]
+    assert [message.receive_count for message in start_reader().receive(timeout=SOON)] == [2]
 
 
 def test_an_expired_receipt_is_dropped_and_the_message_stays_with_its_new_holder(
@@ -200,6 +199,8 @@ def test_an_expired_receipt_is_dropped_and_the_message_stays_with_its_new_holder
     writer.put("a").result(SOON)
     late, prompt = start_reader(), start_reader()
     expired = late.receive()
+    late.receiving.end()
+    wait_until(lambda: "posts-receiver" not in {thread.name for thread in threading.enumerate()}, "its long poll", SOON)
     sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=expired[0].receipt_handle, VisibilityTimeout=0)
     held = prompt.receive()
     assert len(held) == 1
@@ -207,7 +208,7 @@ def test_an_expired_receipt_is_dropped_and_the_message_stays_with_its_new_holder
     late.close()
     assert counts(sqs, url) == (0, 1, 0)
     prompt.delete(held)
-    assert counts(sqs, url) == (0, 0, 0)
+    wait_until(lambda: counts(sqs, url) == (0, 0, 0), "the message to be deleted", SOON)
 
 
 def test_close_gives_back_what_is_held(sqs: Any, url: str, writer: QueueWriter, start_reader: StartReader) -> None:
@@ -227,7 +228,7 @@ def test_a_dead_letter_lies_in_its_queue_with_its_reason_and_in_no_other(
     reader = start_reader()
     (message,) = reader.receive()
     reader.dead_letter(message, "expected JSON\x1b")
-    assert counts(sqs, url) == (0, 0, 0)
+    wait_until(lambda: counts(sqs, url) == (0, 0, 0), "the message to be deleted", SOON)
     (letter,) = sqs.receive_message(QueueUrl=dead_letters_url, MessageAttributeNames=["All"])["Messages"]
     assert letter["Body"] == "not JSON"
     assert {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()} == {

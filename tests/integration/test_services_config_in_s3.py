@@ -157,6 +157,7 @@ def test_access_denied_is_one_line_whatever_file_there_is(run: Run, service: str
 def test_an_outage_at_the_start_is_waited_for(run: Run, service: str, variables: Variables) -> None:
     with MisbehavingServer(reset, BUSY, CONTENT) as s3:
         variables |= {"AWS_ENDPOINT_URL_S3": s3.url, "ALERTS_CONFIG": "s3://configuration/alerts.yaml"}
+        variables |= {"CONFIG_RELOAD_SECONDS": "3600"}  # these requests are those of the start
         events = events_of(run(service, variables), variables)
     assert events["cannot be reached, trying again"]["level"] == "warning"
     assert events["configuration in force"]["version"] == "ETag 0123"

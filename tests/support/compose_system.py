@@ -33,11 +33,20 @@ def eventually(condition: Callable[[], bool], seconds: float, what: Callable[[],
 
 
 class ComposeSystem:
-    """One run of the whole system under a project name of its own, on free ports. Use as a context manager."""
+    """One run of the whole system under a project name of its own, on free ports. Use as a context manager.
 
-    def __init__(self, project: str, token_file: Path, environment_file: Path) -> None:
+    ``config`` is a copy of the configuration, in a folder of its own, that a test may change.
+    """
+
+    def __init__(self, project: str, token_file: Path, folder: Path) -> None:
+        environment_file = folder / "env"
+        self.config = folder / "config/alerts.yaml"
+        # the containers' user is another than the one that runs this
+        self.config.parent.mkdir()
+        self.config.parent.chmod(0o755)
+        self.put_config((ROOT / "config/alerts.yaml").read_text())
         environment_file.write_text(
-            f"COMPOSE_PROJECT_NAME={project}\nX_BEARER_TOKEN_FILE={token_file}\n"
+            f"COMPOSE_PROJECT_NAME={project}\nX_BEARER_TOKEN_FILE={token_file}\nCONFIG_FOLDER={self.config.parent}\n"
             "EMULATOR_PORT=0\nSIMULATOR_PORT=0\nPROMETHEUS_PORT=0\nALERTMANAGER_PORT=0\nGRAFANA_PORT=0\n"
         )
         # the classic builder, which every engine has
@@ -46,6 +55,13 @@ class ComposeSystem:
         self.notified: Counter[str] = Counter()
         self._receiver_url = ""
         self._simulator = ""
+
+    def put_config(self, text: str) -> None:
+        """Puts another file in the place of the configuration, as many editors do."""
+        new = self.config.with_name("alerts.yaml.new")
+        new.write_text(text)
+        new.chmod(0o644)
+        new.rename(self.config)
 
     def __enter__(self) -> "ComposeSystem":
         try:

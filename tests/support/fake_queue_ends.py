@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 
+from pipeline.acceptance import Acceptance
 from pipeline.queue_reader import QueueReader, ReceivedMessage
 from pipeline.queue_writer import QueueWriter
 
@@ -18,7 +18,7 @@ class FakeReader(QueueReader):
         self.given_back: dict[str, int] = {}
         self.dead_letters: dict[str, str] = {}
 
-    def receive(self, limit: int = 10) -> list[ReceivedMessage]:
+    def receive(self, limit: int = 10, timeout: float = 5.0) -> list[ReceivedMessage]:
         if self._batches:
             return list(self._batches.pop(0))
         self._fake_stopping.set()
@@ -38,7 +38,7 @@ class FakeReader(QueueReader):
         self._settle_once(message)
         self.dead_letters[message.id] = reason
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         pass
 
     @property
@@ -56,17 +56,17 @@ class FakeWriter(QueueWriter):
         self._verdict = verdict
         self.bodies: list[str] = []
         self.delays: list[int] = []
-        self.undecided: list[Future[None]] = []
+        self.undecided: list[Acceptance] = []
 
-    def put(self, body: str, attributes: Mapping[str, str] | None = None, delay_seconds: int = 0) -> "Future[None]":
+    def put(self, body: str, attributes: Mapping[str, str] | None = None, delay_seconds: int = 0) -> Acceptance:
         self.bodies.append(body)
         self.delays.append(delay_seconds)
-        accepted: Future[None] = Future()
+        accepted = Acceptance()
         verdict = self._verdict(body)
         if isinstance(verdict, Exception):
             accepted.set_exception(verdict)
         elif verdict is None:
-            accepted.set_result(None)
+            accepted.set_result()
         else:
             self.undecided.append(accepted)
         return accepted

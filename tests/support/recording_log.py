@@ -7,10 +7,11 @@ import structlog
 
 
 class RecordingLog:
-    """Takes the place of a module's ``log``."""
+    """Takes the place of a module's ``log``. ``trace_ids`` has for each line the id that it would carry, or None."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, object]]] = []
+        self.trace_ids: list[str | None] = []
 
     @property
     def events(self) -> list[str]:
@@ -23,19 +24,23 @@ class RecordingLog:
         return cast(structlog.stdlib.BoundLogger, self)
 
     def debug(self, event: str, **values: object) -> None:
-        self.lines.append(("debug", event, values))
+        self._record("debug", event, values)
 
     def info(self, event: str, **values: object) -> None:
-        self.lines.append(("info", event, values))
+        self._record("info", event, values)
 
     def warning(self, event: str, **values: object) -> None:
-        self.lines.append(("warning", event, values))
+        self._record("warning", event, values)
 
     def error(self, event: str, **values: object) -> None:
-        self.lines.append(("error", event, values))
+        self._record("error", event, values)
 
     def exception(self, event: str, **values: object) -> None:
-        self.lines.append(("exception", event, values))
+        self._record("exception", event, values)
+
+    def _record(self, level: str, event: str, values: dict[str, object]) -> None:
+        self.lines.append((level, event, values))
+        self.trace_ids.append(structlog.contextvars.get_contextvars().get("trace_id"))
 
 
 def record_log(monkeypatch: pytest.MonkeyPatch, *modules: Any) -> RecordingLog:

@@ -20,7 +20,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from prometheus_client import CollectorRegistry
 
-from classifier.endpoint import TEXT_LIMIT, ContentRefused, EndpointUnavailable, ModelEndpoint
+from classifier.endpoint import TEXT_LIMIT, ContentRefused, EndpointBusy, EndpointUnavailable, ModelEndpoint
 from classifier.metrics import Metrics
 
 CANDIDATES = {"quake": "an earthquake being felt", "flood": "rising water"}
@@ -187,6 +187,29 @@ def test_errors_that_may_pass(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "is_busy"),
+    [
+        pytest.param(client_error("ThrottlingException", "Rate exceeded", 429), True, id="throttled"),
+        pytest.param(client_error("ThrottlingException", "Rate exceeded", 400), True, id="throttled as 400"),
+        pytest.param(client_error("429", "Too Many Requests", 429), True, id="429"),
+        pytest.param(client_error("ServiceUnavailable", "try later", 503), True, id="503"),
+        pytest.param(model_error(429), True, id="model throttles"),
+        pytest.param(model_error(503), True, id="model busy"),
+        pytest.param(model_error(500), False, id="model failed"),
+        pytest.param(client_error("InternalFailure", "oops", 500), False, id="500"),
+        pytest.param(client_error("AccessDeniedException", "not allowed", 403), False, id="access denied"),
+        pytest.param(client_error("ModelError", "no status", 424), False, id="model error without a status"),
+        pytest.param(ReadTimeoutError(endpoint_url=URL), False, id="read time-out"),
+        pytest.param(EndpointConnectionError(endpoint_url=URL), False, id="refused"),
+    ],
+)
+def test_an_endpoint_that_has_too_much_to_do_is_told_apart(error: Exception, is_busy: bool) -> None:
+    with pytest.raises(EndpointUnavailable) as caught:
+        endpoint_over(FakeRuntime(error)).classify(["a"])
+    assert isinstance(caught.value, EndpointBusy) is is_busy
+
+
+@pytest.mark.parametrize(
     "error",
     [
         pytest.param(model_error(400), id="model refused"),
@@ -214,6 +237,7 @@ def test_the_words_of_an_error_are_one_bounded_line() -> None:
         (GOOD, "ok"),
         (b"[]", "EndpointUnavailable"),
         (model_error(500), "EndpointUnavailable"),
+        (model_error(503), "EndpointBusy"),
         (model_error(400), "ContentRefused"),
     ],
 )

@@ -7,7 +7,9 @@ import pytest
 
 from classifier.endpoint import ContentRefused, EndpointUnavailable, ModelEndpoint, Scores
 from classifier.patient_endpoint import PatientEndpoint, Stopping
+from pipeline.adaptive_limit import AdaptiveLimit
 from pipeline.backoff import Backoff
+from pipeline.breaker import Breaker
 from pipeline.connection_state import ConnectionState
 from tests.support.recorded_stop import RecordedStop
 
@@ -47,8 +49,11 @@ def refuse_all(texts: Sequence[str]) -> list[Scores]:
 
 
 def patient(endpoint: ModelEndpoint, stopping: RecordedStop, state: ConnectionState | None = None) -> PatientEndpoint:
-    backoff = Backoff(0.5, 30.0, random.Random(1))
-    return PatientEndpoint(endpoint, backoff, state or ConnectionState("model endpoint"), stopping)
+    """A worker's way by itself, with a breaker that opens at the first failure; only waits move its clock."""
+    rng = random.Random(1)
+    breaker = Breaker(1, Backoff(0.5, 30.0, rng), clock=lambda: sum(stopping.waits))
+    state = state or ConnectionState("model endpoint")
+    return PatientEndpoint(endpoint, breaker, AdaptiveLimit(1, 1), Backoff(0.5, 30.0, rng), state, stopping)
 
 
 def never() -> RecordedStop:
@@ -89,7 +94,8 @@ def test_the_state_tells_of_an_outage_and_of_its_end() -> None:
         return score_all(texts)
 
     patient(ScriptedEndpoint(judge, EndpointUnavailable("503: down")), never(), state).judge(["a"])
-    assert seen == ["503: down"]
+    # what the probe found, and the text after it
+    assert seen == ["503: down", None]
     assert state.trouble() is None
 
 

@@ -14,6 +14,7 @@ from pipeline.config_at_start import PATIENCE_SECONDS, ConfigInForce, config_at_
 from pipeline.config_places import ConfigPlaces
 from pipeline.errors import Unavailable, UserMistake
 from tests.support.fake_s3 import FakeS3, s3_error
+from tests.support.fake_ssm import FakeSsm
 from tests.support.recording_log import RecordingLog, record_log
 
 PLACE = "s3://config/alerts.yaml"
@@ -58,7 +59,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
 def start(s3: FakeS3, time: Time) -> Callable[..., ConfigInForce]:
     def start(places: str = PLACE) -> ConfigInForce:
         backoff = Backoff(0.5, 10.0, random.Random(1))
-        return config_at_start(ConfigPlaces(places, lambda: s3.client), backoff, lambda: time.now, time.sleep)
+        return config_at_start(ConfigPlaces(places, lambda: s3.client, FakeSsm), backoff, lambda: time.now, time.sleep)
 
     return start
 

@@ -10,12 +10,18 @@ from mypy_boto3_s3 import S3Client
 from pipeline.config_places import LIMIT, ConfigPlaces, read_config_file
 from pipeline.errors import NotThere, Unavailable, UserMistake
 from tests.support.fake_s3 import FakeS3, s3_error
+from tests.support.fake_ssm import FakeSsm, ssm_error
 
 OBJECT = "s3://config/alerts.yaml"
+PARAMETER = "ssm:/tweet-alerts/alerts"
 
 
 def no_client() -> S3Client:
     raise AssertionError("a client was made, though no place is in S3")
+
+
+def no_ssm() -> FakeSsm:
+    raise AssertionError("a client was made, though no place is in SSM")
 
 
 def s3_with(content: bytes) -> FakeS3:
@@ -25,12 +31,12 @@ def s3_with(content: bytes) -> FakeS3:
 
 
 def places(text: str, s3: FakeS3) -> ConfigPlaces:
-    return ConfigPlaces(text, lambda: s3.client)
+    return ConfigPlaces(text, lambda: s3.client, no_ssm)
 
 
 def mistake_in(text: str, s3: FakeS3 | None = None) -> str:
     with pytest.raises(UserMistake) as caught:
-        ConfigPlaces(text, (lambda: s3.client) if s3 else no_client).read()
+        ConfigPlaces(text, (lambda: s3.client) if s3 else no_client, no_ssm).read()
     return str(caught.value)
 
 
@@ -42,12 +48,12 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_file_needs_no_client(file: Path) -> None:
-    document = ConfigPlaces(str(file), no_client).read()
+    document = ConfigPlaces(str(file), no_client, no_ssm).read()
     assert (document.place, document.text, document.missing) == (str(file), "the file's", ())
 
 
 def test_a_files_version_changes_with_its_content_only(file: Path) -> None:
-    places = ConfigPlaces(str(file), no_client)
+    places = ConfigPlaces(str(file), no_client, no_ssm)
     # printf "the file's" | sha256sum
     assert places.read().version == "sha256 0ddba31eeb16"
     os.utime(file, (1, 1))
@@ -76,11 +82,71 @@ def test_the_client_is_made_once_however_often_is_read() -> None:
         return s3.client
 
     s3 = s3_with(b"one")
-    places = ConfigPlaces(f"s3://config/other.yaml {OBJECT}", client)
+    places = ConfigPlaces(f"s3://config/other.yaml {OBJECT}", client, no_ssm)
     assert places.read().text == "one"
     s3.objects["alerts.yaml"] = b"two"
     assert places.read().text == "two"
     assert len(made) == 1
+
+
+def test_an_object_is_transferred_again_only_where_it_has_changed() -> None:
+    s3 = s3_with(b"one")
+    s3.version_id = "v1"
+    asked = places(OBJECT, s3)
+    assert [asked.read() for _ in range(3)] == [(OBJECT, "version v1", "one", ())] * 3
+    assert (s3.calls, len(s3.streams)) == (3, 1)
+    s3.objects["alerts.yaml"], s3.version_id = b"two", "v2"
+    assert [asked.read() for _ in range(2)] == [(OBJECT, "version v2", "two", ())] * 2
+    assert (s3.calls, len(s3.streams)) == (5, 2)
+
+
+def test_an_object_that_cannot_be_understood_is_refused_each_time() -> None:
+    s3 = s3_with(b"one")
+    asked = places(OBJECT, s3)
+    asked.read()
+    s3.objects["alerts.yaml"] = b"\xff"
+    for _ in range(2):
+        with pytest.raises(UserMistake, match=r"got: not UTF-8$"):
+            asked.read()
+    s3.objects["alerts.yaml"] = b"one"
+    assert asked.read().text == "one"
+
+
+def test_an_object_that_was_gone_for_a_while_counts_again(file: Path) -> None:
+    s3 = s3_with(b"one")
+    asked = places(f"{OBJECT} {file}", s3)
+    assert asked.read().place == OBJECT
+    content = s3.objects.pop("alerts.yaml")
+    assert asked.read().place == str(file)
+    s3.objects["alerts.yaml"] = content
+    assert asked.read() == (OBJECT, asked.read().version, "one", ())
+
+
+@pytest.fixture
+def ssm() -> FakeSsm:
+    return FakeSsm()
+
+
+def test_a_parameter_in_ssm(ssm: FakeSsm, file: Path) -> None:
+    asked = ConfigPlaces(f"{PARAMETER} {file}", no_client, lambda: ssm)
+    assert asked.read() == (str(file), asked.read().version, "the file's", (PARAMETER,))
+    ssm.put("/tweet-alerts/alerts", "the parameter's")
+    assert asked.read() == (PARAMETER, "version 1", "the parameter's", ())
+    ssm.put("/tweet-alerts/alerts", "another")
+    assert asked.read() == (PARAMETER, "version 2", "another", ())
+
+
+def test_no_trouble_with_a_parameter_leads_on_to_the_next_place(ssm: FakeSsm, file: Path) -> None:
+    asked = ConfigPlaces(f"{PARAMETER} {file}", no_client, lambda: ssm)
+    ssm.faults = [ssm_error("AccessDeniedException")]
+    with pytest.raises(UserMistake, match=f"^{PARAMETER}: .* got: AccessDeniedException: "):
+        asked.read()
+    ssm.faults = [ssm_error("ThrottlingException")]
+    with pytest.raises(Unavailable, match=f"^{PARAMETER}: "):
+        asked.read()
+    ssm.put("/tweet-alerts/alerts", "secret", "SecureString")
+    with pytest.raises(UserMistake, match=f"^{PARAMETER}: .* got: type SecureString$"):
+        asked.read()
 
 
 def test_the_first_place_that_exists_counts(file: Path) -> None:
@@ -158,22 +224,26 @@ def test_places_of_which_none_exists_are_all_named(tmp_path: Path) -> None:
 def test_quotes_hold_a_name_with_blanks_together(tmp_path: Path) -> None:
     file = tmp_path / "my alerts.yaml"
     file.write_text("text", encoding="utf-8")
-    assert ConfigPlaces(f"none.yaml '{file}'", no_client).read().place == str(file)
+    assert ConfigPlaces(f"none.yaml '{file}'", no_client, no_ssm).read().place == str(file)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("   ", "at least one file or s3://bucket/key, got '   '"),
-        ("'' config/alerts.yaml", "at least one file or s3://bucket/key, got \"'' config/alerts.yaml\""),
+        ("   ", "at least one file, s3://bucket/key or ssm:/parameter, got '   '"),
+        (
+            "'' config/alerts.yaml",
+            "at least one file, s3://bucket/key or ssm:/parameter, got \"'' config/alerts.yaml\"",
+        ),
         ("it's.yaml", 'closed quotes, got "it\'s.yaml"'),
-        ("s3://config", "files or s3://bucket/key, got 's3://config'"),
-        ("s3://config/", "files or s3://bucket/key, got 's3://config/'"),
-        ("s3:///alerts.yaml", "files or s3://bucket/key, got 's3:///alerts.yaml'"),
-        ("s3:/config/alerts.yaml", "files or s3://bucket/key, got 's3:/config/alerts.yaml'"),
-        ("S3://config/alerts.yaml", "files or s3://bucket/key, got 'S3://config/alerts.yaml'"),
-        ("s3://Config/alerts.yaml", "files or s3://bucket/key, got 's3://Config/alerts.yaml'"),
-        ("https://example.org/a.yaml", "files or s3://bucket/key, got 'https://example.org/a.yaml'"),
+        ("s3://config", "files, s3://bucket/key or ssm:/parameter, got 's3://config'"),
+        ("s3://config/", "files, s3://bucket/key or ssm:/parameter, got 's3://config/'"),
+        ("s3:///alerts.yaml", "files, s3://bucket/key or ssm:/parameter, got 's3:///alerts.yaml'"),
+        ("s3:/config/alerts.yaml", "files, s3://bucket/key or ssm:/parameter, got 's3:/config/alerts.yaml'"),
+        ("S3://config/alerts.yaml", "files, s3://bucket/key or ssm:/parameter, got 'S3://config/alerts.yaml'"),
+        ("s3://Config/alerts.yaml", "files, s3://bucket/key or ssm:/parameter, got 's3://Config/alerts.yaml'"),
+        ("ssm://alerts", "files, s3://bucket/key or ssm:/parameter, got 'ssm://alerts'"),
+        ("https://example.org/a.yaml", "files, s3://bucket/key or ssm:/parameter, got 'https://example.org/a.yaml'"),
     ],
 )
 def test_a_place_that_cannot_be_is_named_before_any_is_read(file: Path, text: str, expected: str) -> None:

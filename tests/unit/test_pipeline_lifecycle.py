@@ -9,10 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 import pipeline.lifecycle
 from pipeline.errors import Unavailable, UserMistake
-from pipeline.lifecycle import GRACE_SECONDS, Lifecycle, exit_with
+from pipeline.lifecycle import GRACE_SECONDS, LAST_SECONDS, Lifecycle, exit_with
+from pipeline.watchdog import Watchdog
+from tests.support.polling import wait_until
 from tests.support.recording_log import RecordingLog, record_log
 
 SOON = 5.0
@@ -226,6 +229,185 @@ def test_a_step_of_the_end_that_crashes_keeps_no_other_from_its_turn(log: Record
     assert log.events.count("crashed while stopping") == 2
 
 
+@pytest.mark.parametrize("error", [RuntimeError("broken"), ValueError("no")])
+def test_a_crash_of_a_thread_that_was_started_elsewhere_ends_the_service_too(
+    error: Exception, log: RecordingLog
+) -> None:
+    lifecycle = Lifecycle()
+    drained: list[float] = []
+
+    def loop() -> None:
+        threading.Thread(target=crashing(error), name="posts-heartbeat", daemon=True).start()
+        assert lifecycle.stopping.wait(SOON)
+
+    assert lifecycle.run({"loop": loop}, drain=[drained.append]) == 1
+    assert len(drained) == 1
+    assert ("error", "crashed", {"thread": "posts-heartbeat", "exc_info": error}) in log.lines
+
+
+def test_a_crash_of_such_a_thread_is_told_while_the_service_ends(log: RecordingLog) -> None:
+    lifecycle = Lifecycle()
+
+    def crash_elsewhere(_left: float) -> None:
+        thread = threading.Thread(target=crashing(RuntimeError("broken")), daemon=True)
+        thread.start()
+        thread.join(SOON)
+
+    assert lifecycle.run({"loop": signalling(lifecycle)}, drain=[crash_elsewhere]) == 1
+    assert log.events.count("crashed") == 1
+
+
+def test_a_thread_elsewhere_may_end_by_sys_exit() -> None:
+    lifecycle = Lifecycle()
+
+    def loop() -> None:
+        thread = threading.Thread(target=sys.exit, daemon=True)
+        thread.start()
+        thread.join(SOON)
+
+    assert lifecycle.run({"loop": loop}) == 0
+
+
+def test_crashes_of_threads_are_handed_back_to_whom_they_were_told_before() -> None:
+    before = threading.excepthook
+    Lifecycle().run({"loop": lambda: None})
+    assert threading.excepthook is before
+
+
+def test_a_loop_that_ends_the_process_is_a_crash_and_not_a_silent_end(log: RecordingLog) -> None:
+    lifecycle = Lifecycle()
+    loops = {"exiting": sys.exit, "other": lambda: lifecycle.stopping.wait(SOON)}
+    assert lifecycle.run(loops) == 1  # type: ignore[arg-type]
+    assert [values["loop"] for _, event, values in log.lines if event == "crashed"] == ["exiting"]
+
+
+def test_the_first_signal_after_a_crash_hurries_nothing(log: RecordingLog) -> None:
+    lifecycle = Lifecycle()
+    drained: list[float] = []
+
+    def other() -> None:
+        lifecycle.stopping.wait(SOON)
+        send_signal()
+
+    code = lifecycle.run({"crashing": crashing(RuntimeError("no")), "other": other}, drain=[drained.append])
+    assert (code, len(drained)) == (1, 1)
+    assert log.events[-1] == "stopped"
+
+
+# Loops that join later
+
+
+def test_a_loop_may_join_while_the_service_runs_and_is_waited_for() -> None:
+    lifecycle = Lifecycle()
+    happened: list[str] = []
+    joined = threading.Event()
+
+    def later() -> None:
+        joined.set()
+        lifecycle.stopping.wait(SOON)
+        threading.Event().wait(0.02)
+        happened.append("the later one ended")
+
+    def first() -> None:
+        lifecycle.add("later", later)
+        assert joined.wait(SOON)
+        signalling(lifecycle)()
+
+    assert lifecycle.run({"first": first}, drain=[lambda _left: happened.append("drain")]) == 0
+    assert happened == ["the later one ended", "drain"]
+
+
+def test_a_loop_that_joined_later_and_came_to_its_end_leaves_the_service_running() -> None:
+    lifecycle = Lifecycle()
+    ended = threading.Event()
+
+    def first() -> None:
+        lifecycle.add("later", ended.set)
+        assert ended.wait(SOON)
+        assert not lifecycle.stopping.wait(0.02)
+
+    assert lifecycle.run({"first": first}) == 0
+
+
+def test_a_loop_may_join_under_the_name_of_one_that_still_runs() -> None:
+    lifecycle = Lifecycle()
+    ended: list[str] = []
+
+    def loop(what: str) -> Callable[[], None]:
+        def run() -> None:
+            lifecycle.stopping.wait(SOON)
+            ended.append(what)
+
+        return run
+
+    def first() -> None:
+        lifecycle.add("desk", loop("old"))
+        lifecycle.add("desk", loop("new"))
+        signalling(lifecycle)()
+
+    seen: list[list[str]] = []
+    assert lifecycle.run({"first": first}, drain=[lambda _left: seen.append(sorted(ended))]) == 0
+    assert seen == [["new", "old"]]
+
+
+def test_a_crash_of_a_loop_that_joined_later_ends_the_service(log: RecordingLog) -> None:
+    lifecycle = Lifecycle()
+
+    def first() -> None:
+        lifecycle.add("later", crashing(RuntimeError("no")))
+        assert lifecycle.stopping.wait(SOON)
+
+    assert lifecycle.run({"first": first}) == 1
+    assert [values["loop"] for _, event, values in log.lines if event == "crashed"] == ["later"]
+
+
+# Who watches
+
+
+def test_every_loop_is_watched_while_it_runs_and_no_longer() -> None:
+    now = [1000.0]
+    watchdog = Watchdog(CollectorRegistry(), lambda: now[0])
+    lifecycle = Lifecycle(watchdog=watchdog)
+    stuck: list[list[str]] = []
+    started = threading.Barrier(3)
+    release = threading.Event()
+
+    def hang() -> None:
+        started.wait(SOON)
+        release.wait(SOON)
+
+    def look() -> None:
+        started.wait(SOON)
+        now[0] += 100.0
+        stuck.append(sorted(watchdog.stuck()))
+        now[0] += 50.0
+        lifecycle.stopping.is_set()
+        stuck.append(sorted(watchdog.stuck()))
+        release.set()
+
+    code = lifecycle.run({"slow": hang, "look": look}, background={"gauge": hang}, limits={"slow": 60.0})
+    now[0] += 1000.0
+    assert code == 0
+    assert stuck == [
+        ["slow: no sign of life for 100 s (limit 60 s)"],
+        ["gauge: no sign of life for 150 s (limit 120 s)", "slow: no sign of life for 150 s (limit 60 s)"],
+    ]
+    wait_until(lambda: not watchdog.stuck(), "the loops to have left the watch")
+
+
+def test_a_loop_that_waits_for_the_end_is_alive() -> None:
+    now = [1000.0]
+    watchdog = Watchdog(CollectorRegistry(), lambda: now[0])
+    lifecycle = Lifecycle(watchdog=watchdog)
+
+    def loop() -> None:
+        now[0] += 1000.0
+        lifecycle.stopping.wait(0.001)
+        assert watchdog.stuck() == []
+
+    assert lifecycle.run({"loop": loop}) == 0
+
+
 # The deadline
 
 
@@ -266,6 +448,33 @@ def test_a_loop_that_outlasts_the_grace_is_named_and_gives_1_after_the_drain(log
     assert code == 1
     assert len(drained) == 1
     assert ("error", "did not end in time", {"loops": ["hanging"], "seconds": 0.01}) in log.lines
+
+
+def test_a_step_of_the_end_that_hangs_keeps_no_other_from_its_turn_and_gives_1(
+    log: RecordingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline.lifecycle, "LAST_SECONDS", 0.05)
+    lifecycle = Lifecycle(grace_seconds=0.01)
+    release = threading.Event()
+    happened: list[str] = []
+
+    def hang(*_left: float) -> None:
+        release.wait(SOON)
+
+    code = lifecycle.run(
+        {"loop": signalling(lifecycle)},
+        on_stop=[hang],
+        drain=[hang, lambda _left: happened.append("drain")],
+    )
+    release.set()
+    assert (code, happened) == (1, ["drain"])
+    late = [values["step"] for _, event, values in log.lines if event == "did not end in time"]
+    assert late == ["on stop", "drain"]
+
+
+def test_all_steps_of_the_end_have_had_their_last_second_before_ecs_kills() -> None:
+    # notifier has most of them: three drain steps
+    assert GRACE_SECONDS + 3 * LAST_SECONDS < 30
 
 
 def test_a_hanging_loop_cannot_hold_up_the_end_of_the_process() -> None:

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from pipeline.logs import OccasionalLog, configure_logs, get_logger
+from pipeline.trace import tracing
 from tests.support.recording_log import RecordingLog
 
 NUMBERS = itertools.count()
@@ -105,7 +106,7 @@ def test_what_is_below_the_level_is_left_out(configure: Configure) -> None:
 
 def test_the_trace_id_in_hand_is_in_each_line(configure: Configure) -> None:
     stream = configure()
-    with structlog.contextvars.bound_contextvars(trace_id="t-1"):
+    with tracing("t-1"):
         own_logger().info("within")
         logging.getLogger("some_library").warning("of a library")
     own_logger().info("after")

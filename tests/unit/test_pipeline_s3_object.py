@@ -11,13 +11,13 @@ from botocore.exceptions import (
 )
 
 from pipeline.errors import NotThere, Unavailable, UserMistake
-from pipeline.s3_object import read_s3_object
+from pipeline.s3_object import S3Object, S3Unchanged, read_s3_object
 from tests.support.fake_s3 import FakeS3, s3_error
 
 LIMIT = 200_000
 
 
-def read(s3: FakeS3, bucket: str = "config", key: str = "alerts") -> tuple[bytes, str]:
+def read(s3: FakeS3, bucket: str = "config", key: str = "alerts") -> S3Object:
     return read_s3_object(s3.client, bucket, key, LIMIT)
 
 
@@ -30,7 +30,7 @@ def test_the_whole_content_is_read_and_the_body_closed() -> None:
 
 def test_the_version_is_that_of_the_bucket_or_else_the_etag() -> None:
     s3 = FakeS3(alerts=b"one")
-    _, etag = read(s3)
+    etag = read(s3).version
     assert etag.startswith("ETag ")
     assert '"' not in etag
     s3.version_id = "null"
@@ -38,6 +38,16 @@ def test_the_version_is_that_of_the_bucket_or_else_the_etag() -> None:
     s3.version_id = "3HL4kqtJ"
     assert read(s3)[1] == "version 3HL4kqtJ"
     assert read(FakeS3(alerts=b"other"))[1] != etag
+
+
+def test_an_object_that_the_reader_knows_is_not_transferred_again() -> None:
+    s3 = FakeS3(alerts=b"one")
+    known = read(s3).etag
+    with pytest.raises(S3Unchanged):
+        read_s3_object(s3.client, "config", "alerts", LIMIT, known)
+    assert len(s3.streams) == 1
+    s3.objects["alerts"] = b"two"
+    assert read_s3_object(s3.client, "config", "alerts", LIMIT, known).content == b"two"
 
 
 def test_an_object_of_the_limit_is_read_and_a_byte_more_refused_without_reading_on() -> None:

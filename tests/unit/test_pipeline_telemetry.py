@@ -139,6 +139,46 @@ def test_another_servers_start_does_not_count(server: TelemetryServer, fresh: Te
     assert get(fresh, "/startupz")[0] == 503
 
 
+STUCK = "worker-1: no sign of life for 134 s (limit 120 s)"
+
+
+@pytest.fixture
+def stuck() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def watched(checks: dict[str, Callable[[], str | None]], stuck: list[str]) -> Iterator[TelemetryServer]:
+    server = TelemetryServer("127.0.0.1", 0, CollectorRegistry(), checks, lambda: list(stuck))
+    yield server
+    server.close()
+
+
+def test_a_thread_that_is_stuck_is_named_on_each_path_until_it_moves(
+    watched: TelemetryServer, checks: dict[str, Callable[[], str | None]], stuck: list[str]
+) -> None:
+    assert get(watched, "/startupz")[::2] == (200, "started\n")
+    stuck.append(STUCK)
+    checks["queue"] = lambda: "refused"
+    assert get(watched, "/healthz")[::2] == (503, f"{STUCK}\n")
+    assert get(watched, "/readyz")[::2] == (503, f"{STUCK}\nqueue: refused\n")
+    # once started, this is what a service is replaced by: not for a queue that is away, only for a thread that hangs
+    assert get(watched, "/startupz")[::2] == (503, f"{STUCK}\n")
+    stuck.append("worker-2: no sign of life for 121 s (limit 120 s)")
+    assert get(watched, "/healthz")[2].splitlines() == stuck
+    stuck.clear()
+    assert get(watched, "/healthz")[::2] == (200, "ok\n")
+    assert get(watched, "/startupz")[::2] == (200, "started\n")
+
+
+def test_a_thread_that_is_stuck_before_the_start_is_over_is_named_too(
+    watched: TelemetryServer, checks: dict[str, Callable[[], str | None]], stuck: list[str]
+) -> None:
+    checks["queue"] = lambda: "refused"
+    stuck.append(STUCK)
+    assert get(watched, "/startupz")[::2] == (503, f"{STUCK}\nqueue: refused\n")
+
+
 def test_any_other_path_is_not_found(server: TelemetryServer) -> None:
     assert get(server, "/")[0] == 404
     assert get(server, "/metrics/")[::2] == (404, "expected /metrics, /healthz, /readyz or /startupz\n")

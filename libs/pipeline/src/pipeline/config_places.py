@@ -1,8 +1,8 @@
-"""Where a configuration lies: in files and S3 objects, of which the first that exists counts.
+"""Where a configuration lies: in files, S3 objects and parameters of SSM, of which the first that exists counts.
 
 ``s3://bucket/alerts.yaml config/alerts.yaml`` lets a service be deployed before anybody has uploaded anything. Only
-"there is no such object", or file, leads on to the next place. One that is there and may not be read, is wrong, or
-cannot be reached must never bring another configuration into force in silence.
+"there is no such object", parameter or file leads on to the next place. One that is there and may not be read, is
+wrong, or cannot be reached must never bring another configuration into force in silence.
 """
 
 import functools
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import NotThere, UserMistake
-from pipeline.s3_object import read_s3_object
+from pipeline.s3_object import S3Unchanged, read_s3_object, split_s3_place
+from pipeline.ssm_parameter import SsmClient, name_in_ssm, read_ssm_parameter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 #: Bytes that a configuration may have: many times what any has, and little for a small task's memory.
 LIMIT = 1_048_576
 
-#: Amazon S3 User Guide, "General purpose bucket naming rules".
-_S3_PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.+)")
 #: Such as https://, or s3:/ with a slash too few: as a file's name it would never be found, and be passed over.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
@@ -37,19 +36,30 @@ class ConfigDocument(NamedTuple):
     missing: tuple[str, ...] = ()
 
 
+class _Known(NamedTuple):
+    etag: str
+    document: ConfigDocument
+
+
 class ConfigPlaces:
     """The places that ALERTS_CONFIG names, separated by blanks; quotes as in a shell hold a name with blanks together.
 
-    ``s3`` makes a client and is called once, before the first object is read: files need neither network nor
-    credentials. Raises UserMistake for places that cannot be.
+    ``s3`` and ``ssm`` make a client each and are called once, before the first object or parameter is read: files need
+    neither network nor credentials. Raises UserMistake for places that cannot be. For one thread at a time.
     """
 
-    def __init__(self, places: str, s3: Callable[[], "S3Client"]) -> None:
+    def __init__(self, places: str, s3: Callable[[], "S3Client"], ssm: Callable[[], SsmClient]) -> None:
         self._places = _checked(places)
         self._s3 = functools.cache(s3)
+        self._ssm = functools.cache(ssm)
+        self._known: dict[str, _Known] = {}
 
     def read(self) -> ConfigDocument:
-        """The configuration as it is now. Raises UserMistake, or Unavailable where the same may succeed later."""
+        """The configuration as it is now. Raises UserMistake, or Unavailable where the same may succeed later.
+
+        To read again and again costs little: an object of S3 comes only where it has changed, and files and parameters
+        are small.
+        """
         missing: list[str] = []
         for place in self._places:
             try:
@@ -63,10 +73,22 @@ class ConfigPlaces:
         )
 
     def _read(self, place: str) -> ConfigDocument:
-        if match := _S3_PLACE.fullmatch(place):
-            found = read_s3_object(self._s3(), match[1], match[2], LIMIT)
-            return ConfigDocument(place, found.version, _decoded(found.content, place))
+        if in_s3 := split_s3_place(place):
+            return self._read_from_s3(place, *in_s3)
+        if name := name_in_ssm(place):
+            parameter = read_ssm_parameter(self._ssm(), name)
+            return ConfigDocument(place, parameter.version, parameter.text)
         return read_config_file(Path(place))
+
+    def _read_from_s3(self, place: str, bucket: str, key: str) -> ConfigDocument:
+        known = self._known.get(place)
+        try:
+            found = read_s3_object(self._s3(), bucket, key, LIMIT, known.etag if known else None)
+        except S3Unchanged:
+            return self._known[place].document
+        document = ConfigDocument(place, found.version, _decoded(found.content, place))
+        self._known[place] = _Known(found.etag, document)
+        return document
 
 
 def read_config_file(path: Path) -> ConfigDocument:
@@ -88,10 +110,10 @@ def _checked(places: str) -> Sequence[str]:
     except ValueError as error:
         raise _mistake("closed quotes", places) from error
     if not names or "" in names:
-        raise _mistake("at least one file or s3://bucket/key", places)
+        raise _mistake("at least one file, s3://bucket/key or ssm:/parameter", places)
     for name in names:
-        if _SCHEME.match(name) and not _S3_PLACE.fullmatch(name):
-            raise _mistake("files or s3://bucket/key", name)
+        if _SCHEME.match(name) and not split_s3_place(name) and not name_in_ssm(name):
+            raise _mistake("files, s3://bucket/key or ssm:/parameter", name)
     return names
 
 

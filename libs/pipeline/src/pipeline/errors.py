@@ -29,3 +29,7 @@ class Unsendable(Exception):
 
 class WriterClosed(Exception):
     """A message that was still waiting when its writer closed: it was not accepted and its cause must be kept."""
+
+
+class WriterCrashed(WriterClosed):
+    """As WriterClosed, by a bug: the message may have been accepted, and its cause must be kept all the same."""

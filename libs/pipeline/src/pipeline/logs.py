@@ -1,4 +1,4 @@
-"""Logs as JSON lines or as readable ones, on standard error; the trace id of the post in hand is in each line."""
+"""Logs as JSON lines or as readable ones, on standard error. Each line has the trace id in hand (pipeline.trace)."""
 
 import logging
 import sys

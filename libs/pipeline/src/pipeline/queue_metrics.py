@@ -26,6 +26,12 @@ class QueueMetrics:
         self.received = Counter(
             "queue_messages_received", "Messages received, repeats included", ["queue"], registry=registry
         )
+        self.received_again = Counter(
+            "queue_messages_received_again",
+            "Messages received while an earlier delivery of them was still in hand, and not handed out twice",
+            ["queue"],
+            registry=registry,
+        )
         self.deleted = Counter("queue_messages_deleted", "Messages done with and deleted", ["queue"], registry=registry)
         self.given_back = Counter(
             "queue_messages_given_back",
@@ -38,12 +44,25 @@ class QueueMetrics:
         )
         self.claims_lost = Counter(
             "queue_claims_lost",
-            "Messages whose receipt expired while they were worked on",
+            "Messages whose receipt expired while they were held; others may get them",
             ["queue"],
             registry=registry,
         )
         self._of_writers = (self.sent, self.send_failures, self.unsendable)
-        self._of_readers = (self.received, self.deleted, self.given_back, self.dead_lettered, self.claims_lost)
+        self.reader_buffered_bytes = Gauge(
+            "queue_reader_buffered_bytes",
+            "Bytes received ahead of the work, and not handed out yet",
+            ["queue"],
+            registry=registry,
+        )
+        self._of_readers = (
+            self.received,
+            self.received_again,
+            self.deleted,
+            self.given_back,
+            self.dead_lettered,
+            self.claims_lost,
+        )
         self.wait = Histogram(
             "queue_wait_seconds",
             "A message's time in the queue until it was received",

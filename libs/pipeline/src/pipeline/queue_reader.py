@@ -1,56 +1,87 @@
-"""Receives from one SQS queue, keeps what is worked on invisible, and settles each message for good.
+"""Receives from one SQS queue, keeps what is worked on hidden from others, and settles each message for good.
 
-Every message that ``receive`` hands out must be settled by exactly one of ``delete``, ``give_back`` and
-``dead_letter``. Until then a heartbeat prolongs its invisibility, however long the work takes (12 hours at most: SQS).
+Who calls what when: a service's loops call ``receive`` again and again. Every message that it hands out must be settled
+by exactly one of ``delete``, ``give_back``, ``retry_later`` and ``dead_letter``, from any thread and whenever its work
+is done; until then the reader keeps it hidden, 12 hours at most (SQS). At the end the drain calls ``close``, which
+gives back what was not settled.
+
+Guaranteed: no message is lost, for SQS keeps it until the owner's ``delete``. None is handed out twice while its first
+holder has it. What was given back, or settled in another way, is settled no second time: the call does nothing.
+
+Not guaranteed: that a message comes once. It comes again after the process was killed, also between ``delete`` and the
+batch some 20 ms later; when its claim has lapsed, in an outage longer than the visibility timeout or after 12 hours;
+and when SQS delivers it twice. Every stage tolerates that.
+
+The parts: ``queue_calls`` asks SQS, ``claims`` keeps the books, and three threads do the work: ``receive_ahead``
+fills a bounded buffer, ``heartbeat`` keeps messages hidden, ``deletions`` deletes in batches.
 """
 
+import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.backoff import Backoff
+from pipeline.claims import Claims
 from pipeline.connection_state import ConnectionState
+from pipeline.dead_lettering import as_dead_letter
+from pipeline.deletions import MANY, Deletions
+from pipeline.giving_back import GivingBack
+from pipeline.heartbeat import Heartbeat
 from pipeline.logs import get_logger
+from pipeline.queue_calls import POLL_SECONDS, CallFailed, QueueCalls, call_failed
 from pipeline.queue_metrics import QueueMetrics
-from pipeline.sqs_rules import ATTRIBUTES, BATCH_BYTES, BATCH_ENTRIES, message_size, string_attributes
-from pipeline.text import clean
+from pipeline.reader_metrics import ReaderMetrics
+from pipeline.reader_threads import Joinable, ReaderCrashed, ReaderThreads, StartThread, start_daemon_thread
+from pipeline.receive_ahead import ReceiveAhead
+from pipeline.received_message import ReceivedMessage
+from pipeline.retry_delays import RetryDelays
+from pipeline.sqs_rules import BATCH_ENTRIES
+from pipeline.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+__all__ = ["GIVE_BACK_SECONDS", "POLL_SECONDS", "QueueReader", "ReaderCrashed", "ReceivedMessage"]
+
 log = get_logger(__name__)
 
-#: Seconds of a long poll: short enough for a drain within 25 s.
-POLL_SECONDS = 5
 #: Seconds that a drain leaves for a reader's ``close``.
 GIVE_BACK_SECONDS = 3.0
-#: Characters of a dead letter's reason.
-_REASON_LENGTH = 500
-_SETTLE_TRIES = 3
-#: Seconds before the second try; each further wait is longer by as much.
-_SETTLE_WAIT = 0.2
-#: Heartbeats within a visibility timeout: two may fail.
-_BEATS = 3
+#: Seconds beyond its end that a long poll's answer may take.
+_POLL_MARGIN = 1.0
+#: Seconds that a message waits whose dead letter could not be written.
+_DEAD_LETTER_DELAY = 60
+#: Seconds of the first ``retry_later`` and of the longest: with maxReceiveCount 100, a day of tries.
+_FIRST_RETRY = 2.0
+_LONGEST_RETRY = 900.0
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedMessage:
-    """A message in hand. ``receive_count`` is SQS's own count, this time included; ``sent_at`` is in UNIX seconds."""
+class ReaderState:
+    """Whether the queue can be reached, for /readyz. Changes are logged once, not every try."""
 
-    id: str
-    body: str
-    receipt_handle: str
-    receive_count: int
-    attributes: dict[str, str]
-    sent_at: float = 0.0
+    def __init__(self, receiving: ConnectionState, deletions: Deletions, threads: ReaderThreads) -> None:
+        self._receiving = receiving
+        self._deletions = deletions
+        self._threads = threads
+
+    def trouble(self) -> str | None:
+        """Why messages cannot be received, or not be deleted, in one line; None when they can."""
+        if self._threads.crash:
+            return str(self._threads.crash)
+        return self._receiving.trouble() or (self._deletions.state.trouble() if self._deletions.waiting else None)
 
 
 class QueueReader:
-    """One queue and its dead-letter queue. Safe for several threads; ``close`` gives back what is still held."""
+    """One queue and its dead-letter queue. All methods may be called from any thread.
+
+    Nothing is received before the first ``receive``, nor after ``stopping`` is set: what is buffered then is given back
+    at once. An outage of the queue, throttling, a lack of rights and credentials that have run out are waited out with
+    ``backoff``, and receiving goes on by itself. ``receiving``, ``heartbeat`` and ``deletions`` are the parts that the
+    threads run; a test whose ``start_thread`` starts none takes their steps itself.
+    """
 
     def __init__(
         self,
@@ -64,196 +95,178 @@ class QueueReader:
         stopping: threading.Event,
         *,
         visibility_timeout: int = 60,
+        max_buffered_bytes: int = 4 * 1024 * 1024,
+        max_buffered_messages: int = 3 * BATCH_ENTRIES,
+        linger_seconds: float = 0.02,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        start_thread: StartThread = start_daemon_thread,
+        watchdog: Watchdog | None = None,
     ) -> None:
-        self._sqs = sqs
-        self._queue_url = queue_url
-        self._dead_letter_queue_url = dead_letter_queue_url
-        self._name = name
-        self._service = service
-        self._metrics = metrics
-        self._backoff = backoff
-        self._stopping = stopping
-        self._visibility = visibility_timeout
-        self._now = now
-        self._lock = threading.Lock()
-        self._held: dict[str, ReceivedMessage] = {}
-        self._prolonging = threading.Lock()
-        self._closed = threading.Event()
-        self.state = ConnectionState(f"receiving from queue {name}")
-        metrics.start_reader_at_zero(name)
-        metrics.oldest_age.labels(name).set_function(self._oldest_age)
-        self._heartbeat = threading.Thread(target=self._beat, name=f"{name}-heartbeat", daemon=True)
-        self._heartbeat.start()
+        """``backoff`` is this reader's own. ``now`` gives UNIX seconds, ``clock`` seconds that never go back.
 
-    def receive(self, limit: int = BATCH_ENTRIES) -> list[ReceivedMessage]:
-        """Up to ``limit`` (1 to 10) messages; none after 5 s without any, or when the queue cannot be reached.
-
-        In the latter case it has waited with backoff before it returns, so that callers may simply call again.
+        ``visibility_timeout`` (seconds) is what the messages of a killed process wait at least. A deletion waits for
+        others up to ``linger_seconds``. For ``watchdog`` an owner that moves one message after the other to the dead
+        letters is alive, however long each call takes.
         """
-        try:
-            response = self._sqs.receive_message(
-                QueueUrl=self._queue_url,
-                MaxNumberOfMessages=limit,
-                WaitTimeSeconds=POLL_SECONDS,
-                VisibilityTimeout=self._visibility,
-                MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
-            )
-        except (BotoCoreError, ClientError) as error:
-            if not self._stopping.is_set():
-                self.state.failed(str(error))
-                self._stopping.wait(self._backoff.next())
-            return []
-        self.state.reached()
-        self._backoff.reset()
-        messages = [_received(raw) for raw in response.get("Messages", [])]
-        with self._lock:
-            self._held.update((message.receipt_handle, message) for message in messages)
-        self._metrics.received.labels(self._name).inc(len(messages))
-        for message in messages:
-            self._metrics.wait.labels(self._name).observe(max(0.0, self._now() - message.sent_at))
+        self._sqs = sqs
+        self._dead_letter_queue_url = dead_letter_queue_url
+        self._service = service
+        self._stopping = stopping
+        self._now = now
+        self._clock = clock
+        self._watchdog = watchdog or Watchdog()
+        self._closed = threading.Event()
+        self._metrics = ReaderMetrics(metrics, name, now)
+        self._retry_delays = RetryDelays(_FIRST_RETRY, _LONGEST_RETRY, rng or random.Random())
+        self._starting = threading.Lock()
+        self._threads = ReaderThreads(name, start_thread, self._on_crash)
+        self._receiver: Joinable | None = None
+        self._deleter: Joinable | None = None
+        self._beater: Joinable | None = None
+
+        calls = QueueCalls(sqs, queue_url, visibility_timeout)
+        hiding = ConnectionState(f"keeping messages of queue {name} hidden")
+        self._claims = claims = Claims(visibility_timeout, clock)
+        self.heartbeat = Heartbeat(calls, claims, hiding, self._metrics, self._closed, clock)
+        self._giving_back = GivingBack(calls, claims, self.heartbeat, hiding, self._metrics, clock=clock, wait=sleep)
+        self.deletions = Deletions(
+            calls,
+            claims,
+            Backoff(0.1, 5.0, rng or random.Random()),
+            self._metrics,
+            linger_seconds=linger_seconds,
+            clock=clock,
+        )
+        self.receiving = ReceiveAhead(
+            calls,
+            claims,
+            backoff,
+            self._giving_back,
+            self._metrics,
+            lambda: self.deletions.waiting >= MANY,
+            stopping,
+            max_bytes=max_buffered_bytes,
+            max_messages=max_buffered_messages,
+            clock=clock,
+        )
+        self.state = ReaderState(self.receiving.state, self.deletions, self._threads)
+        metrics.oldest_age.labels(name).set_function(self._oldest_age)
+        metrics.reader_buffered_bytes.labels(name).set_function(lambda: float(self.receiving.buffered_bytes))
+
+    def receive(self, limit: int = BATCH_ENTRIES, timeout: float = 5.0) -> list[ReceivedMessage]:
+        """Up to ``limit`` messages, at once where any is buffered; none after ``timeout`` s without, or at the stop.
+
+        Callers simply call again, whatever state the queue is in. Raises ReaderCrashed when one of the reader's threads
+        has: let it end the process.
+        """
+        if not self._receiver and not self._stopping.is_set():
+            self._start()
+        messages = [] if self._stopping.is_set() else self.receiving.take(limit, timeout)
+        if self._threads.crash:
+            raise self._threads.crash
         return messages
 
-    def delete(self, messages: Sequence[ReceivedMessage]) -> None:
-        """Everything that the messages led to has been accepted: they are done with.
+    def pause(self) -> None:
+        """Receives no more until ``resume``: the work cannot be done now, and other processes may be able to.
 
-        What cannot be deleted comes again later; that is logged, and the stages after this one fold the repeat.
+        What is buffered stays hidden from them and is still handed out, one receive under way included.
         """
-        failed = self._in_batches(messages, self._delete_batch)
-        self._metrics.deleted.labels(self._name).inc(len(messages) - len(failed))
-        self._forget(messages)
-        if failed:
-            log.warning("messages could not be deleted and will come again", queue=self._name, messages=len(failed))
+        self.receiving.pause()
+
+    def resume(self) -> None:
+        """Receives again."""
+        self.receiving.resume()
+
+    def delete(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Everything that the messages led to has been accepted: they are done with. Returns at once.
+
+        They are deleted within some 20 ms, ten by one call. What cannot be deleted comes again later: that is logged,
+        and the stages after this one fold the repeat. So it is when the process is killed in between.
+        """
+        if claims := self._claims.done(messages):
+            self.deletions.add(claims)
 
     def give_back(self, messages: Sequence[ReceivedMessage], delay_seconds: int = 0) -> None:
-        """Makes messages visible again after ``delay_seconds`` (up to 12 h), for whoever receives them then."""
-        with self._prolonging:  # a heartbeat under way would hide them again
-            self._in_batches(messages, lambda batch: self._change_visibility(batch, delay_seconds))
-            self._forget(messages)
-        self._metrics.given_back.labels(self._name).inc(len(messages))
+        """Makes messages visible again after ``delay_seconds`` (up to 12 h), for whoever receives them then.
+
+        Done when it returns, or after some seconds given up and logged: the message is visible after its timeout then.
+        """
+        self._giving_back.give_back([(claim, delay_seconds) for claim in self._claims.release(messages)])
+
+    def retry_later(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Gives back messages whose handling has failed and may succeed later.
+
+        Each waits the longer the more often it has been received: 1 to 2 s after the first time, doubling up to between
+        7.5 and 15 minutes. Every try costs one of the queue's maxReceiveCount (100), after which the message goes to
+        the dead letters without a reason: this is for faults that are rare. In an outage ``pause`` instead.
+        """
+        delays = {message.id: self._retry_delays.after(message.receive_count) for message in messages}
+        self._giving_back.give_back([(claim, delays[claim.id]) for claim in self._claims.release(messages)])
 
     def dead_letter(self, message: ReceivedMessage, reason: str) -> None:
         """Moves a message that can never succeed to the dead letters, with reason, service and source MessageId.
 
         It leaves this queue only after the other has accepted it; when that fails it is given back for a minute.
         """
-        why = {
-            "reason": clean(reason)[:_REASON_LENGTH] or "unknown",
-            "service": self._service,
-            "source_message_id": message.id,
-        }
-        kept = {name: value for name, value in message.attributes.items() if name not in why}
-        attributes = dict(list(kept.items())[: ATTRIBUTES - len(why)]) | why
-        body = message.body
-        if message_size(body, attributes) > BATCH_BYTES:
-            # the attributes made it too large; what is cut is the end of at least a megabyte
-            body = body.encode()[: BATCH_BYTES - message_size("", attributes)].decode(errors="ignore")
-        try:
-            self._sqs.send_message(
-                QueueUrl=self._dead_letter_queue_url,
-                MessageBody=body,
-                MessageAttributes=string_attributes(attributes),
-            )
-        except (BotoCoreError, ClientError) as error:
-            log.warning("dead letters cannot be written, trying again", queue=self._name, reason=str(error))
-            self.give_back([message], delay_seconds=60)
+        if not self._claims.is_in_hand(message):
             return
-        log.warning("dead letter", queue=self._name, reason=attributes["reason"], message_id=message.id)
-        self._metrics.dead_lettered.labels(self._name).inc()
+        self._watchdog.beat()
+        letter = as_dead_letter(message, reason, self._service)
+        try:
+            with call_failed():
+                self._sqs.send_message(QueueUrl=self._dead_letter_queue_url, **letter)
+        except CallFailed as error:
+            log.warning("dead letters cannot be written, trying again", queue=self._metrics.queue, reason=str(error))
+            self.give_back([message], delay_seconds=_DEAD_LETTER_DELAY)
+            return
+        why = letter["MessageAttributes"]["reason"]["StringValue"]
+        log.warning("dead letter", queue=self._metrics.queue, reason=why, message_id=message.id)
+        self._metrics.dead_lettered.inc()
         self.delete([message])
 
-    def close(self) -> None:
-        """Gives back at once whatever is still held, and ends the heartbeat."""
+    def close(self, timeout: float | None = None) -> None:
+        """Deletes what is to be deleted, gives back what is left, and ends the threads, within ``timeout`` seconds.
+
+        Without one it takes GIVE_BACK_SECONDS at most, and longer only for a receive that began just before the stop:
+        its messages would be hidden for a whole visibility timeout otherwise. What cannot be settled in time, whatever
+        the queue's state, comes again later. Call it once all owners have ended: what they still settle does nothing.
+        """
+        deadline = self._clock() + (self._seconds_to_close() if timeout is None else timeout)
+        self.receiving.end()
         self._closed.set()
-        self._heartbeat.join(timeout=2.0)
-        if left := self._all_held():
-            self.give_back(left)
+        if self._deleter and (left := self.deletions.end((deadline - self._clock()) / 2, self._deleter.join)):
+            log.warning("messages could not be deleted and will come again", queue=self._metrics.queue, messages=left)
+        if claims := self._claims.release_all():
+            give_back = partial(self._giving_back.give_back, [(claim, 0) for claim in claims])
+            # in a thread, for a call to a queue that does not answer takes as long as the client waits
+            self._threads.start("closing", give_back).join(max(0.0, deadline - self._clock()))
+        # the heartbeat may still be giving back what was buffered at the stop
+        for thread in (self._beater, self._receiver):
+            if thread:
+                thread.join(max(0.0, deadline - self._clock()))
 
-    def _beat(self) -> None:
-        while not self._closed.wait(self._visibility / _BEATS):
-            for batch in _tens(self._all_held()):
-                if self._closed.is_set():  # close() waits for one call, not for one per batch
-                    return
-                with self._prolonging:
-                    self._in_batches(
-                        self._still_held(batch), lambda some: self._change_visibility(some, self._visibility), tries=1
-                    )
+    def _start(self) -> None:
+        with self._starting:
+            if self._receiver or self._closed.is_set():
+                return
+            self._beater = self._threads.start("heartbeat", partial(self.heartbeat.run, self._stopping, self._on_stop))
+            self._deleter = self._threads.start("deletions", self.deletions.run)
+            self._receiver = self._threads.start("receiver", self.receiving.run)
 
-    def _delete_batch(self, batch: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
-        entries: Any = [{"Id": str(i), "ReceiptHandle": m.receipt_handle} for i, m in enumerate(batch)]
-        response = self._sqs.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
-        return self._still_claimed(batch, response.get("Failed", []))
+    def _on_stop(self) -> None:
+        self._giving_back.give_back_buffered(self.receiving.end())
 
-    def _change_visibility(self, batch: Sequence[ReceivedMessage], seconds: int) -> list[ReceivedMessage]:
-        entries: Any = [
-            {"Id": str(i), "ReceiptHandle": m.receipt_handle, "VisibilityTimeout": seconds} for i, m in enumerate(batch)
-        ]
-        response = self._sqs.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)
-        return self._still_claimed(batch, response.get("Failed", []))
+    def _on_crash(self) -> None:
+        self.receiving.end()
 
-    def _still_claimed(self, batch: Sequence[ReceivedMessage], failed: Sequence[Any]) -> list[ReceivedMessage]:
-        """Those of the failed entries that are worth another try; expired receipts are dropped, and counted once."""
-        retry: list[ReceivedMessage] = []
-        expired: list[ReceivedMessage] = []
-        for entry in failed:
-            (expired if entry.get("SenderFault") else retry).append(batch[int(entry["Id"])])
-        # one that was settled while the heartbeat's call was under way is no loss
-        if expired := self._forget(expired):
-            self._metrics.claims_lost.labels(self._name).inc(len(expired))
-            log.warning("receipts expired, the messages come again", queue=self._name, messages=len(expired))
-        return retry
-
-    def _in_batches(self, messages: Sequence[ReceivedMessage], call: Any, tries: int = _SETTLE_TRIES) -> list[Any]:
-        """Calls ``call`` with up to ten messages at a time; the messages for which it failed to the last."""
-        failed: list[ReceivedMessage] = []
-        for batch in _tens(messages):
-            left = list(batch)
-            for attempt in range(tries):
-                if attempt and self._closed.wait(_SETTLE_WAIT * attempt):
-                    break
-                try:
-                    left = call(left)
-                except (BotoCoreError, ClientError) as error:
-                    self.state.failed(str(error))
-                if not left:
-                    break
-            failed += left
-        return failed
+    def _seconds_to_close(self) -> float:
+        began = self.receiving.poll_began_at
+        poll = 0.0 if began is None else began + POLL_SECONDS + _POLL_MARGIN - self._clock()
+        return max(GIVE_BACK_SECONDS, poll)
 
     def _oldest_age(self) -> float:
-        oldest = min((message.sent_at for message in self._all_held()), default=None)
+        oldest = self._claims.oldest_sent_at()
         return 0.0 if oldest is None else max(0.0, self._now() - oldest)
-
-    def _all_held(self) -> list[ReceivedMessage]:
-        with self._lock:
-            return list(self._held.values())
-
-    def _still_held(self, messages: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
-        with self._lock:
-            return [message for message in messages if message.receipt_handle in self._held]
-
-    def _forget(self, messages: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
-        """Ends the claim on messages; those of them that were still held."""
-        with self._lock:
-            return [message for message in messages if self._held.pop(message.receipt_handle, None)]
-
-
-def _tens(messages: Sequence[ReceivedMessage]) -> Iterator[Sequence[ReceivedMessage]]:
-    for start in range(0, len(messages), BATCH_ENTRIES):
-        yield messages[start : start + BATCH_ENTRIES]
-
-
-def _received(raw: Any) -> ReceivedMessage:
-    return ReceivedMessage(
-        id=raw["MessageId"],
-        body=raw["Body"],
-        receipt_handle=raw["ReceiptHandle"],
-        receive_count=int(raw.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
-        attributes={
-            name: value["StringValue"]
-            for name, value in raw.get("MessageAttributes", {}).items()
-            if "StringValue" in value
-        },
-        sent_at=int(raw.get("Attributes", {}).get("SentTimestamp", 0)) / 1000,
-    )

@@ -1,8 +1,9 @@
 """GET /metrics, /healthz, /readyz and /startupz on one port.
 
-/healthz says that the process answers; /readyz is 200 only while everything the service needs has been reached, and
-otherwise 503 with one line for each thing that is missing. /startupz is as /readyz until one look, at either, has found
-nothing missing, and 200 ever after.
+/healthz says whether all threads are alive: 200, or 503 with one line for each that is stuck (pipeline.watchdog).
+/readyz is 200 only while they are and everything that the service needs has been reached, and otherwise 503 with one
+line for each thing that is stuck or missing. /startupz is as /readyz until one look, at either, has found nothing
+missing, and from then on as /healthz.
 
 /startupz is for what kills a service that fails its check, as ECS does. /readyz would have it killed because X or the
 model is away, which helps nobody and uses up connects; /healthz would let a start that can never succeed count as one.
@@ -22,10 +23,21 @@ ReadinessChecks = Mapping[str, Callable[[], str | None]]
 
 
 class TelemetryServer:
-    """Serves until ``close``. Raises UserMistake when the port is taken."""
+    """Serves until ``close``. ``stuck`` gives one line for each thread that hangs: pass ``Watchdog.stuck``.
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, checks: ReadinessChecks) -> None:
-        handler = type("Handler", (_Handler,), {"registry": registry, "readiness": _Readiness(checks)})
+    Raises UserMistake when the port is taken.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        checks: ReadinessChecks,
+        stuck: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        own = {"registry": registry, "readiness": _Readiness(checks), "stuck": staticmethod(stuck)}
+        handler = type("Handler", (_Handler,), own)
         try:
             self._server = ThreadingHTTPServer((host, port), handler)
         except (OSError, OverflowError) as error:
@@ -65,6 +77,7 @@ class _Readiness:
 class _Handler(BaseHTTPRequestHandler):
     registry: CollectorRegistry
     readiness: _Readiness
+    stuck: Callable[[], Sequence[str]]
     timeout = 10  # seconds that a slow client may hold a thread
     server_version = "tweet-alerts"
     sys_version = ""
@@ -75,16 +88,17 @@ class _Handler(BaseHTTPRequestHandler):
             encoder, content_type = choose_encoder(self.headers.get("Accept", ""))
             self._answer(200, encoder(self.registry), content_type)
         elif path == "/healthz":
-            self._answer(200, b"ok\n")
+            self._answer_wrong(self.stuck(), "ok")
         elif path == "/readyz":
-            self._answer_missing(self.readiness.missing(), "ready")
+            self._answer_wrong([*self.stuck(), *self.readiness.missing()], "ready")
         elif path == "/startupz":
-            self._answer_missing([] if self.readiness.was_ready else self.readiness.missing(), "started")
+            missing = [] if self.readiness.was_ready else self.readiness.missing()
+            self._answer_wrong([*self.stuck(), *missing], "started")
         else:
             self._answer(404, b"expected /metrics, /healthz, /readyz or /startupz\n")
 
-    def _answer_missing(self, missing: Sequence[str], fine: str) -> None:
-        self._answer(503 if missing else 200, ("\n".join(missing or [fine]) + "\n").encode())
+    def _answer_wrong(self, wrong: Sequence[str], fine: str) -> None:
+        self._answer(503 if wrong else 200, ("\n".join(wrong or [fine]) + "\n").encode())
 
     def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)

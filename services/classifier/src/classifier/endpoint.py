@@ -23,6 +23,8 @@ TEXT_LIMIT = 10_000
 
 #: HTTP statuses of the model's container that blame the content of the request.
 _CONTENT_STATUSES = frozenset({400, 413, 415, 422})
+#: HTTP statuses, of SageMaker or the container, that say that it is too much at this moment.
+_BUSY_STATUSES = frozenset({429, 503})
 
 #: Scores by label name, in the order of the labels that were asked for.
 Scores = Mapping[str, float]
@@ -30,6 +32,10 @@ Scores = Mapping[str, float]
 
 class EndpointUnavailable(Exception):
     """The endpoint cannot answer now; the same call may succeed later."""
+
+
+class EndpointBusy(EndpointUnavailable):
+    """The endpoint has more to do than it can: fewer calls at a time would succeed."""
 
 
 class ContentRefused(Exception):
@@ -70,7 +76,10 @@ class ModelEndpoint:
         self._clock = clock
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
-        """The scores of each text, in order. Raises EndpointUnavailable or ContentRefused, for all texts together."""
+        """The scores of each text, in order.
+
+        Raises ContentRefused and EndpointUnavailable, of which EndpointBusy is one, for all texts together.
+        """
         body = _encoder.encode({"inputs": [text[:TEXT_LIMIT] for text in texts], "parameters": self._parameters})
         started = self._clock()
         try:
@@ -122,6 +131,8 @@ def _meaning(error: ClientError) -> EndpointUnavailable | ContentRefused:
         status = status.get("HTTPStatusCode", 0)
     # SageMaker answers ValidationError for an endpoint that does not exist (yet) too
     missing_endpoint = code == "ValidationError" and "not found" in message
-    if status in _CONTENT_STATUSES and not missing_endpoint and "Throttling" not in code:
+    is_throttled = "Throttling" in code
+    if status in _CONTENT_STATUSES and not missing_endpoint and not is_throttled:
         return ContentRefused(message)
-    return EndpointUnavailable(f"{code}: {message}")
+    kind = EndpointBusy if is_throttled or status in _BUSY_STATUSES else EndpointUnavailable
+    return kind(f"{code}: {message}")

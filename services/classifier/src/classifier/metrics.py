@@ -1,6 +1,9 @@
 """What classifier counts."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from pipeline.adaptive_limit import AdaptiveLimit
+from pipeline.breaker import Breaker, BreakerState
 
 
 class Metrics:
@@ -40,6 +43,26 @@ class Metrics:
             buckets=(1, 2, 5, 10, 20, 50, 100),
             registry=registry,
         )
+        self.endpoint_breaker = Gauge(
+            "classifier_endpoint_breaker",
+            "The state that the endpoint's circuit breaker is in is 1, the others are 0",
+            ["state"],
+            registry=registry,
+        )
+        self.endpoint_calls_limit = Gauge(
+            "classifier_endpoint_calls_limit",
+            "Calls of the model endpoint that may be under way at once",
+            registry=registry,
+        )
         # a first failure must count in rate(), which does not see a series' first value
-        for outcome in ("ok", "EndpointUnavailable", "ContentRefused"):
+        for outcome in ("ok", "EndpointBusy", "EndpointUnavailable", "ContentRefused"):
             self.endpoint_calls.labels(outcome)
+
+    def follow(self, breaker: Breaker, limit: AdaptiveLimit) -> None:
+        """Shows these two from now on."""
+        self.endpoint_calls_limit.set_function(lambda: float(limit.limit))
+        breaker.listen(self._show)
+
+    def _show(self, state: BreakerState) -> None:
+        for each in BreakerState:
+            self.endpoint_breaker.labels(each).set(each is state)

@@ -1,6 +1,6 @@
 """Settings of classifier, from environment variables."""
 
-from pipeline.settings import CommonSettings, Count, Text, Url
+from pipeline.settings import CommonSettings, Count, Seconds, Text, Url
 
 
 class Settings(CommonSettings, frozen=True, kw_only=True, rename="upper"):
@@ -13,6 +13,7 @@ class Settings(CommonSettings, frozen=True, kw_only=True, rename="upper"):
     endpoint_name: Text
     model_name: str = ""
     alerts_config: Text = "config/alerts.yaml"
+    config_reload_seconds: Seconds = 10.0
     workers: Count = 2
 
     @property

@@ -2,16 +2,16 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 from notifier.metrics import Metrics
 from notifier.routing import Router
-from pipeline.acceptance import settle
+from pipeline.acceptance import Acceptance, settle
 from pipeline.contracts import Alert, Notice, decode_alert_or_notice, encode
 from pipeline.errors import ContractError
 from pipeline.logs import get_logger
 from pipeline.queue_reader import QueueReader, ReceivedMessage
 from pipeline.queue_writer import QueueWriter
+from pipeline.trace import trace_attributes, trace_id_of, tracing
 
 log = get_logger(__name__)
 
@@ -39,21 +39,36 @@ class AlertLoop:
             if messages := self._reader.receive():
                 self._handle(messages)
 
+    def announce(self, notice: Notice) -> None:
+        """Puts a Notice of this service's own on its way, as if it had come by the alerts queue. For any thread.
+
+        One that the deliveries queue does not accept before the service ends is lost; it was logged.
+        """
+        self._deliveries(notice)
+
     def _handle(self, messages: Sequence[ReceivedMessage]) -> None:
-        under_way: list[tuple[ReceivedMessage, list[Future[None]]]] = []
+        under_way: list[tuple[ReceivedMessage, list[Acceptance]]] = []
         for message in messages:
             try:
                 content = decode_alert_or_notice(message.body)
             except ContractError as error:
-                self._reader.dead_letter(message, f"neither alert nor notice: {error}")
+                with tracing(trace_id_of(message)):
+                    self._reader.dead_letter(message, f"neither alert nor notice: {error}")
                 continue
-            self._metrics.alerts.labels(_label(content)).inc()
-            deliveries = self._router.deliveries(content)
-            if not deliveries:
+            under_way.append((message, self._deliveries(content)))
+        settle(self._reader, under_way, "delivery", self._stopping)
+
+    def _deliveries(self, content: Alert | Notice) -> list[Acceptance]:
+        """The acceptances of the deliveries that it calls for."""
+        self._metrics.alerts.labels(_label(content)).inc()
+        deliveries = self._router.deliveries(content)
+        with tracing(content.post.trace_id if isinstance(content, Alert) else ""):
+            if deliveries:
+                log.debug("to be told", label=_label(content), channels=[each.channel for each in deliveries])
+            else:
                 self._metrics.alerts_unrouted.labels(_label(content)).inc()
                 log.warning("nobody is to be told", label=_label(content))
-            under_way.append((message, [self._writer.put(encode(delivery)) for delivery in deliveries]))
-        settle(self._reader, under_way, "delivery", self._stopping)
+        return [self._writer.put(encode(each), trace_attributes(each.trace_id)) for each in deliveries]
 
 
 def _label(content: Alert | Notice) -> str:

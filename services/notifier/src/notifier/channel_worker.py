@@ -13,6 +13,7 @@ from pipeline.contracts import Delivery, Post
 from pipeline.logs import OccasionalLog, get_logger
 from pipeline.queue_reader import QueueReader, ReceivedMessage
 from pipeline.recent_ids import RecentIds
+from pipeline.trace import tracing
 
 log = get_logger(__name__)
 
@@ -25,7 +26,10 @@ _Item = tuple[ReceivedMessage, Delivery]
 
 
 class ChannelWorker:
-    """Delivers what is offered, once for each delivery id as far as a bounded memory allows."""
+    """Delivers what is offered, once for each delivery id as far as a bounded memory allows.
+
+    ``run`` is for one thread; ``offer``, ``use`` and ``retire`` may be called from any other.
+    """
 
     def __init__(
         self,
@@ -52,20 +56,37 @@ class ChannelWorker:
         self._rng = rng
         self._occasionally = occasionally
         self._waiting: queue.Queue[_Item] = queue.Queue(_WAITING)
+        self._offering = threading.Lock()
+        self._retired = False
 
     def offer(self, message: ReceivedMessage, delivery: Delivery) -> bool:
-        """Takes a delivery unless too many wait already; whether it did. From then on the worker settles it."""
-        try:
-            self._waiting.put_nowait((message, delivery))
-        except queue.Full:
-            return False
-        return True
+        """Takes a delivery unless too many wait already or it has retired; whether it did, and will settle it then."""
+        with self._offering:
+            if self._retired:
+                return False
+            try:
+                self._waiting.put_nowait((message, delivery))
+            except queue.Full:
+                return False
+            return True
+
+    def use(self, channel: Channel) -> None:
+        """From the next batch on it delivers by this channel, and still knows what it has delivered by the old one."""
+        self._channel = channel
+
+    def retire(self) -> None:
+        """It takes nothing more, delivers what waits, and ends."""
+        with self._offering:
+            self._retired = True
 
     def run(self) -> None:
-        """Until ``stopping``; what still waits then is given back when the reader closes."""
+        """Until it has retired, or until ``stopping``: what still waits then is given back when the reader closes."""
         while not self._stopping.is_set():
             if batch := self._next_batch():
                 self._deliver(batch)
+            # one may have been offered since the look, before it retired
+            elif self._retired and self._waiting.empty():
+                return
 
     def _next_batch(self) -> list[_Item]:
         batch: list[_Item] = []
@@ -96,8 +117,9 @@ class ChannelWorker:
         done = []
         outcomes = self._channel.deliver([delivery for _, delivery in fresh.values()])
         for (message, delivery), outcome in zip(fresh.values(), outcomes, strict=True):
-            if self._settled(message, delivery, outcome):
-                done.append(message)
+            with tracing(delivery.trace_id):
+                if self._settled(message, delivery, outcome):
+                    done.append(message)
         self._reader.delete(done)
 
     def _settled(self, message: ReceivedMessage, delivery: Delivery, outcome: Outcome) -> bool:
@@ -105,6 +127,7 @@ class ChannelWorker:
         if isinstance(outcome, Delivered):
             self._delivered.add(delivery.id)
             self._count("delivered", 1)
+            log.debug("delivered", channel=self._name, delivery_id=delivery.id)
             if delivery.post:
                 self._observe_delay(delivery.post)
             return True

@@ -9,6 +9,7 @@ from notifier.postponement import Postponement
 from pipeline.contracts import Delivery, decode_delivery
 from pipeline.errors import ContractError
 from pipeline.queue_reader import QueueReader, ReceivedMessage
+from pipeline.trace import trace_id_of, tracing
 
 #: Seconds that a delivery waits when its channel has its hands full.
 _BUSY_DELAY = 15.0
@@ -38,9 +39,13 @@ class DeliveryLoop:
         while not self._stopping.is_set():
             for message in self._reader.receive():
                 try:
-                    self._handle(message, decode_delivery(message.body))
+                    delivery = decode_delivery(message.body)
                 except ContractError as error:
-                    self._reader.dead_letter(message, f"not a delivery: {error}")
+                    with tracing(trace_id_of(message)):
+                        self._reader.dead_letter(message, f"not a delivery: {error}")
+                else:
+                    with tracing(delivery.trace_id):
+                        self._handle(message, delivery)
 
     def _handle(self, message: ReceivedMessage, delivery: Delivery) -> None:
         now = self._now()

@@ -4,15 +4,16 @@ With give-backs alone, a channel that is down for a day would drive its deliveri
 """
 
 import random
-from concurrent.futures import Future
 from datetime import datetime, timedelta
 
 import msgspec
 
+from pipeline.acceptance import Acceptance
 from pipeline.contracts import Delivery, encode
 from pipeline.errors import Unsendable
 from pipeline.queue_reader import QueueReader, ReceivedMessage
 from pipeline.queue_writer import QueueWriter
+from pipeline.trace import trace_attributes, tracing
 
 #: SQS delays a message by 15 minutes at most.
 LONGEST_DELAY = 900
@@ -40,14 +41,16 @@ class Postponement:
         The old message is deleted when the new one has been accepted, and stays with the reader when the service stops.
         """
         later = msgspec.structs.replace(delivery, attempt=attempt, not_before=now + timedelta(seconds=seconds))
-        accepted = self._writer.put(encode(later), delay_seconds=min(LONGEST_DELAY, max(0, round(seconds))))
+        delay = min(LONGEST_DELAY, max(0, round(seconds)))
+        accepted = self._writer.put(encode(later), trace_attributes(later.trace_id), delay)
 
-        def settle(done: Future[None]) -> None:
+        def settle(done: Acceptance) -> None:
             error = done.exception()
             if error is None:
                 self._reader.delete([message])
             elif isinstance(error, Unsendable):
-                self._reader.dead_letter(message, f"channel {delivery.channel}: it cannot be put off: {error}")
+                with tracing(delivery.trace_id):
+                    self._reader.dead_letter(message, f"channel {delivery.channel}: it cannot be put off: {error}")
             # otherwise the service is stopping, and the reader gives back all that it holds
 
         accepted.add_done_callback(settle)

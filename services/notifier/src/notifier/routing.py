@@ -8,7 +8,10 @@ from pipeline.contracts import VERSION, Alert, Delivery, DeliveryKind, LabelScor
 
 
 class Router:
-    """For each label the first matching route counts; a channel is told once, of all labels that led to it."""
+    """For each label the first matching route counts; a channel is told once, of all labels that led to it.
+
+    Each message is routed by one configuration as a whole, the newest that ``follow`` was given.
+    """
 
     def __init__(
         self,
@@ -17,26 +20,25 @@ class Router:
         now: Callable[[], datetime],
         new_id: Callable[[], str],
     ) -> None:
-        self._routes = config.routes
-        self._ops = config.ops
+        self._config = config
         self._lifetime = lifetime
         self._now = now
         self._new_id = new_id
 
+    def follow(self, config: AlertsConfig) -> None:
+        """The next message is routed by this configuration. May be called from any thread."""
+        self._config = config
+
     def deliveries(self, message: Alert | Notice) -> list[Delivery]:
         """One delivery for each channel to be told; the same alert always gives the same delivery ids."""
+        config = self._config
         if isinstance(message, Notice):
-            return [self._of_notice(message, channel) for channel in dict.fromkeys(self._ops)]
+            return [self._of_notice(message, channel) for channel in dict.fromkeys(config.ops)]
         labels_of: dict[str, list[LabelScore]] = {}
         for label in message.labels:
-            for channel in self._channels(label.name):
+            for channel in _channels(config, label.name):
                 labels_of.setdefault(channel, []).append(label)
         return [self._of_alert(message, channel, labels) for channel, labels in labels_of.items()]
-
-    def _channels(self, label: str) -> list[str]:
-        route = next((route for route in self._routes if route.matches(label)), None)
-        # a label may have left the configuration while its alert was under way
-        return list(dict.fromkeys(route.channels)) if route else []
 
     def _of_alert(self, alert: Alert, channel: str, labels: list[LabelScore]) -> Delivery:
         post = alert.post
@@ -70,3 +72,9 @@ class Router:
             expires_at=self._now() + self._lifetime,
             trace_id=self._new_id(),
         )
+
+
+def _channels(config: AlertsConfig, label: str) -> list[str]:
+    route = next((route for route in config.routes if route.matches(label)), None)
+    # a label may have left the configuration while its alert was under way
+    return list(dict.fromkeys(route.channels)) if route else []

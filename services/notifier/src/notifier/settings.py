@@ -13,4 +13,5 @@ class Settings(CommonSettings, frozen=True, kw_only=True, rename="upper"):
     deliveries_dead_letter_queue_url: Url
     sns_topic_arn: str = ""
     alerts_config: Text = "config/alerts.yaml"
+    config_reload_seconds: Seconds = 10.0
     delivery_lifetime_seconds: Seconds = 86_400.0

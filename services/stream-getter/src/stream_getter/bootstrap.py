@@ -16,6 +16,7 @@ from pipeline.queue_metrics import QueueMetrics
 from pipeline.queue_writer import QueueWriter
 from pipeline.recent_ids import RecentIds
 from pipeline.telemetry import TelemetryServer
+from pipeline.watchdog import LIMIT_SECONDS, Watchdog
 from stream_getter import __version__
 from stream_getter.forwarder import Forwarder
 from stream_getter.metrics import Metrics
@@ -29,7 +30,7 @@ def run(settings: Settings) -> int:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     export_build_info(registry, "stream-getter", __version__, settings.revision)
-    lifecycle = Lifecycle()
+    lifecycle = Lifecycle(watchdog=Watchdog(registry))
     occasionally = OccasionalLog()
     source = XStream(
         requests.Session(),
@@ -51,10 +52,16 @@ def run(settings: Settings) -> int:
         QueueMetrics(registry),
         Backoff(0.1, 10.0, random.Random()),
         max_buffered_bytes=settings.max_buffered_mb * 1024 * 1024,
+        watchdog=lifecycle.watchdog,
     )
     checks = {"stream": source.trouble, "posts queue": writer.state.trouble}
-    TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks)
+    stuck = lifecycle.watchdog.stuck
+    TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks, stuck)
     forwarder = Forwarder(source, writer, RecentIds(settings.remembered_ids), metrics, occasionally)
     return lifecycle.run(
-        {"forwarder": forwarder.run}, on_stop=[source.stop, writer.refuse_when_full], drain=[writer.close]
+        {"forwarder": forwarder.run},
+        on_stop=[source.stop, writer.refuse_when_full],
+        drain=[writer.close],
+        # a stream may be silent for so long before it counts as broken
+        limits={"forwarder": settings.stall_seconds + LIMIT_SECONDS},
     )

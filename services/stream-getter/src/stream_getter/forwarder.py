@@ -1,11 +1,11 @@
 """From a source to the posts queue."""
 
-from concurrent.futures import Future
-
+from pipeline.acceptance import Acceptance
 from pipeline.contracts import Post, encode
 from pipeline.logs import OccasionalLog, get_logger
 from pipeline.queue_writer import QueueWriter
 from pipeline.recent_ids import RecentIds
+from pipeline.trace import trace_attributes, tracing
 from stream_getter.metrics import Metrics
 from stream_getter.source import Source
 
@@ -35,14 +35,16 @@ class Forwarder:
             if post.id in self._recent:
                 self._metrics.posts_repeated.labels(post.source).inc()
                 continue
-            accepted = self._writer.put(encode(post))
+            accepted = self._writer.put(encode(post), trace_attributes(post.trace_id))
             self._recent.add(post.id)
             accepted.add_done_callback(lambda done, post=post: self._settled(post, done))  # type: ignore[misc]
 
-    def _settled(self, post: Post, done: "Future[None]") -> None:
+    def _settled(self, post: Post, done: Acceptance) -> None:
         error = done.exception()
-        if error is None:
-            return
-        reason = type(error).__name__
-        self._metrics.posts_dropped.labels(reason).inc()
-        self._occasionally.warning(log, reason, "a post was not sent", post_id=post.id, reason=str(error))
+        with tracing(post.trace_id):
+            if error is None:
+                log.debug("post sent", post_id=post.id)
+                return
+            reason = type(error).__name__
+            self._metrics.posts_dropped.labels(reason).inc()
+            self._occasionally.warning(log, reason, "a post was not sent", post_id=post.id, reason=str(error))

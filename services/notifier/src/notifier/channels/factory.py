@@ -1,6 +1,6 @@
 """From the channels of config/alerts.yaml to channels that work."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TextIO
 
 from notifier.channels.contract import Channel
@@ -12,13 +12,17 @@ from pipeline.aws import aws_client
 from pipeline.errors import UserMistake
 
 
-def build_channels(config: AlertsConfig, place: str, settings: Settings, stdout: TextIO) -> Mapping[str, Channel]:
-    """A channel for each name in the configuration, which came from ``place``.
+def build_channels(
+    config: AlertsConfig, place: str, settings: Settings, stdout: TextIO, besides: Container[str] = ()
+) -> Mapping[str, Channel]:
+    """A channel for each name in the configuration, which came from ``place``, but for those that are there already.
 
     Raises UserMistake where the environment lacks what a channel needs.
     """
     channels: dict[str, Channel] = {}
     for name, channel in config.channels.items():
+        if name in besides:
+            continue
         if channel.type == "stdout":
             channels[name] = StdoutChannel(stdout)
         else:

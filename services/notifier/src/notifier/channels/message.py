@@ -1,7 +1,7 @@
 """The words of a notification, plain."""
 
-from notifier.hostile_text import one_line
 from pipeline.contracts import Delivery, DeliveryKind
+from pipeline.hostile_text import one_line
 
 _TEXT_ON_A_LINE = 280
 

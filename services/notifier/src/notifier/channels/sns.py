@@ -7,8 +7,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from notifier.channels.contract import Delivered, Failed, Outcome
 from notifier.channels.message import full_text
-from notifier.hostile_text import ascii_subject, one_line
+from notifier.hostile_text import ascii_subject
 from pipeline.contracts import Delivery
+from pipeline.hostile_text import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
