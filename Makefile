@@ -6,10 +6,10 @@ VENV := .venv
 PACKAGES := libs/pipeline services/stream-getter services/classifier services/notifier model simulator
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := libs services model simulator demo monitoring deployment tests
+CODE := libs services model simulator demo monitoring deployment bench tests
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(READY) ## everything runs on this machine, posts flow, alerts appear; ONCE=1 ends after the sample
 	@$(BIN)/python -m demo $(if $(filter 1,$(ONCE)),--once)
@@ -18,7 +18,18 @@ post: $(READY) ## one more post on the running demo's stream: make post TEXT="..
 	@$(BIN)/python -m demo.post
 
 test: $(READY) ## every test (unit, integration, end to end)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+properties: $(READY) ## reader and writer in 10,000 random interleavings; INTERLEAVINGS=... SEED=...
+	@INTERLEAVINGS=$(or $(INTERLEAVINGS),10000) $(BIN)/python -m pytest tests/properties
+
+chaos: $(READY) ## kills and outages under load, for some twenty minutes; SEED=... repeats a run
+	@$(BIN)/python -m pytest tests/chaos
+
+bench: bench-pipeline ## every benchmark
+
+bench-pipeline: $(READY) ## reader and writer against a bare loop of boto3, 3 minutes; OPTIONS="--server strict --check"
+	@$(BIN)/python -m bench.pipeline $(OPTIONS)
 
 check: $(READY) ## lint, format, types, manifests, fast tests: before each commit
 	@$(BIN)/ruff check .
@@ -39,9 +50,9 @@ docs: $(READY) ## generate what docs/ and monitoring/ hold of the code
 smoke: $(READY) ## one marked post, and whether its notification comes; ENV=test in AWS, else in compose; TIMEOUT=60
 	@$(BIN)/python -m deployment.smoke $(if $(ENV),--env="$(ENV)") $(if $(TIMEOUT),--timeout="$(TIMEOUT)")
 
-config: $(READY) ## config/alerts.yaml to its readers in AWS, which restart: make config ENV=test; FILE=... RESTART=0
+config: $(READY) ## config/alerts.yaml to its readers in AWS: make config ENV=test; FILE=... RESTART=1
 	@$(BIN)/python -m deployment.put_config $(if $(ENV),--env="$(ENV)") $(if $(FILE),--file="$(FILE)") \
-	  $(if $(filter 0,$(RESTART)),--no-restart)
+	  $(if $(filter 1,$(RESTART)),--restart)
 
 model-image: $(READY) ## our own model to an environment's repository in AWS: make model-image ENV=test; TAG=...
 	@$(BIN)/python -m deployment.model_image $(if $(ENV),--env="$(ENV)") $(if $(TAG),--tag="$(TAG)")
@@ -60,4 +71,4 @@ $(READY): requirements/bootstrap.lock requirements/development.lock $(PACKAGES:%
 	@requirements/install.sh "$(PYTHON)" "$(VENV)" $(PACKAGES)
 	@touch $@
 
-.PHONY: help demo post test check format docs smoke config model-image templates lock clean
+.PHONY: help demo post test properties bench bench-pipeline chaos check format docs smoke config model-image templates lock clean

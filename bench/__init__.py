@@ -1,0 +1,1 @@
+"""Benchmarks: programs that measure and print; nothing of the product imports them."""
