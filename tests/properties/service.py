@@ -82,7 +82,7 @@ class Service:
         self._reader: QueueReader | None = None
         self._operator = self._threading.Lock()
         self.wants_pause = self._paused = False
-        self._stood_still = False
+        self._stood_still = self._stood_still_at_the_end = False
         self._receives_too_many = 0
         self.process.on_kill.append(self._die)
         scheduler.spawn(f"{name}-main", self._run, self.process)
@@ -101,6 +101,7 @@ class Service:
         if not self.holder.stopping:
             self._scheduler.tell("stops", self.process.name)
             self.holder.stopping = True
+            self._stood_still_at_the_end = self.process.frozen
             self._receives_too_many = 0
             self._stopping.set()
 
@@ -121,6 +122,7 @@ class Service:
         """It has no turn while time passes: what it holds may run out, and it may be late with anything."""
         self._books.excuse_all_of(self.holder, why)
         self._stood_still = True
+        self._stood_still_at_the_end |= self.holder.stopping
 
     def thaw(self) -> None:
         self._scheduler.tell("thaws", self.process.name)
@@ -245,6 +247,8 @@ class Service:
 
     def _check_end(self) -> None:
         """After the drain: whatever the process held is to be had at once, if every call went well."""
+        if self._stood_still_at_the_end:
+            return  # the time for closing was over before its last receive came back
         self._books.read()
         for fate in self._books.fates.values():
             held = fate.holder is self.holder and not (fate.deleted or fate.lost_by_operator)
