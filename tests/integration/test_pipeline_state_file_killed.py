@@ -46,8 +46,11 @@ def loaded(folder: Path) -> Numbered | None:
 
 
 def said(process: "subprocess.Popen[str]") -> list[str]:
-    output, error = process.communicate(timeout=SECONDS)
-    assert process.returncode == -signal.SIGKILL, error
+    assert process.stdout
+    assert process.stderr
+    # not communicate(), which reads past what readline() has taken into its buffer
+    output, error = process.stdout.read(), process.stderr.read()
+    assert process.wait(SECONDS) == -signal.SIGKILL, error
     # the last line may have been cut by the kill
     return output.split("\n")[:-1]
 

@@ -2,19 +2,21 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import requests
 
 #: Seconds that a process may take to do what a test waits for.
-SECONDS = 60.0
+SECONDS = 120.0
+_PORTS = (20_000, 32_000)
 CONFIG = """
 labels: [{name: flood, threshold: 0.5}]
 channels: {terminal: {type: stdout}, desk: {type: sns}}
@@ -83,9 +85,14 @@ def variables_for(service: str, queues: str, config: Path | str, elsewhere: str 
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port of the loopback that nobody listens on at the moment.
+
+    Not one of those that the system gives to connections: with some thousand of them it might be taken at once.
+    """
+    while True:
+        port = random.SystemRandom().randrange(*_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def one_line_of(process: subprocess.Popen[str], code: int) -> str:
