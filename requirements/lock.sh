@@ -10,7 +10,7 @@ compile() { # LOCK, then sources
 }
 packages=(libs/pipeline services/stream-getter services/classifier services/notifier model simulator)
 compile development "$@" requirements/development.in "${packages[@]/%//pyproject.toml}"
-like_development=(--constraints requirements/development.lock)
+like_development=(--constraints requirements/development.lock --overrides requirements/overrides-images.txt)
 compile bootstrap "${like_development[@]}" requirements/bootstrap.in
 for service in stream-getter classifier notifier; do
   compile "$service" "${like_development[@]}" libs/pipeline/pyproject.toml "services/$service/pyproject.toml"

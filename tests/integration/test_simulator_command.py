@@ -119,6 +119,13 @@ def test_a_ledger_that_cannot_be_written_is_one_line(start_command: StartCommand
     assert f"--ledger {tmp_path}: expected a writable file" in mistake_of(start_command("--ledger", str(tmp_path)))
 
 
+def test_a_mistake_in_a_file_of_faults_is_one_line(start_command: StartCommand, tmp_path: Path) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text('[{"what": "cut", "after_posts": -1}]')
+    said = mistake_of(start_command("--faults", str(faults)))
+    assert f"--faults {faults}: fault 1: after_posts: expected a whole number from 0 up, found -1" in said
+
+
 def test_a_port_in_use_is_one_line(start_command: StartCommand) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -71,7 +71,7 @@ def test_a_value_of_1024_characters_is_good_and_one_more_is_not(rules: Rules) ->
     assert status == 201
     assert [rule["value"] for rule in body["data"]] == ["a" * 1024]
     (error,) = body["errors"]
-    assert (error["title"], error["value"]) == ("InvalidRule", "b" * 1025)
+    assert (error["title"], error["value"]) == ("UnprocessableEntity", "b" * 1025)
     assert error["type"].endswith("/problems/invalid-rules")
 
 
@@ -133,6 +133,30 @@ def test_more_than_a_thousand_rules_are_refused_as_a_whole(rules: Rules) -> None
     status, body = add(rules, "one", "two")
     assert (status, body["type"]) == (400, "https://api.x.com/2/problems/rule-cap")
     assert len(stored(rules)) == 999
+
+
+def test_all_rules_are_deleted_at_once(rules: Rules) -> None:
+    add(rules, "flood", "fire")
+    assert rules.delete_all(dry_run=True).body["meta"]["summary"] == {"deleted": 2, "not_deleted": 0}
+    assert stored(rules) == ["flood", "fire"]
+    assert rules.delete_all(dry_run=False).body["meta"]["summary"] == {"deleted": 2, "not_deleted": 0}
+    assert stored(rules) == []
+
+
+def test_a_higher_limit_is_paged_by_a_thousand() -> None:
+    clock = Clock(now=lambda: 1_793_527_200.0)
+    rules = Rules(SnowflakeIds(clock), clock, limit=2500)
+    values = [f"rule {number}" for number in range(2500)]
+    assert add(rules, *values)[0] == 201
+    assert add(rules, "one more")[1]["detail"].endswith("the limit of 2500 rules.")
+    found: list[str] = []
+    query: dict[str, list[str]] = {}
+    for count in (1000, 1000, 500):
+        body = rules.page(query).body
+        assert body["meta"]["result_count"] == count
+        found += [rule["value"] for rule in body["data"]]
+        query["pagination_token"] = [body["meta"].get("next_token", "")]
+    assert found == values
 
 
 def test_no_rules_give_no_data(rules: Rules) -> None:

@@ -40,6 +40,7 @@ def test_the_token_comes_from_the_environment_unless_it_is_given() -> None:
         ("--rate 1 --pace recorded", "--rate and --pace: expected one of them"),
         ("--repeat-every 0", "--repeat-every: expected a whole number from 1 up"),
         ("--connections 0", "--connections: expected a whole number from 1 up"),
+        ("--max-rules 0", "--max-rules: expected a whole number from 1 up"),
         ("--port 70000", "--port: expected 0 to 65535"),
         ("--keep-alive 0", "--keep-alive: expected a number above 0"),
         ("--write-timeout 0", "--write-timeout: expected a number above 0"),

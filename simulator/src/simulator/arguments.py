@@ -72,3 +72,6 @@ def _add_api_options(group: argparse._ArgumentGroup) -> None:
     add("--write-timeout", float, 60.0, "SECONDS", "a reader that takes nothing for so long is cut off")
     add("--project-cap", int, 3_000_000, "N", "posts a month that GET /2/usage/tweets tells of")
     add("--project-usage", int, 0, "N", "posts used of it at the start")
+    add("--max-rules", int, 1000, "N", "rules that the account may have")
+    faults_help = "JSON: faults that act one after the other, as for POST /simulator/faults"
+    group.add_argument("--faults", type=Path, metavar="FILE", help=faults_help)

@@ -1,7 +1,6 @@
 """Posts of the last minutes, for clients that ask for them with ``backfill_minutes`` when they connect."""
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 
 from simulator.clock import Clock
@@ -20,16 +19,20 @@ class Backfill:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._posts: deque[tuple[float, Post]] = deque(maxlen=_MOST_POSTS)
+        self._posts: dict[str, tuple[float, Post]] = {}
 
     def keep(self, posts: Sequence[Post]) -> None:
-        """Remembers posts as of now; whether a client took them does not matter."""
+        """Remembers posts as of now, each once; whether a client took them does not matter."""
         now = self._clock.monotonic()
         with self._lock:
-            self._posts.extend((now, Post(post.payload, repeat=True)) for post in posts)
+            for post in posts:
+                self._posts.pop(post.id, None)
+                self._posts[post.id] = (now, Post(post.payload, repeat=True))
+            for oldest in list(self._posts)[: max(0, len(self._posts) - _MOST_POSTS)]:
+                del self._posts[oldest]
 
     def of_last(self, minutes: int) -> list[Post]:
         """The posts of so many minutes, oldest first."""
         since = self._clock.monotonic() - 60 * minutes
         with self._lock:
-            return [post for at, post in self._posts if at >= since]
+            return [post for at, post in self._posts.values() if at >= since]

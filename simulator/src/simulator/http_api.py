@@ -1,6 +1,9 @@
 """The HTTP side: paths, tokens, status codes and headers."""
 
+import contextlib
 import hmac
+import socket
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -10,17 +13,22 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from simulator import problems
+from simulator.answer import Answer
 from simulator.backfill import LONGEST_MINUTES, Backfill
 from simulator.clock import Clock
+from simulator.connection_history import ConnectionHistory
 from simulator.connections import Connections
+from simulator.fault_queue import FaultQueue
+from simulator.faults import Fault, decode_faults
 from simulator.fields import Selection
 from simulator.injection import PostFactory
 from simulator.ledger import Ledger
 from simulator.posts_file import PayloadError
 from simulator.rate_window import RateWindow
-from simulator.rules import Answer, Rules
-from simulator.settings import Settings
-from simulator.stream_connection import StreamConnection
+from simulator.refusals import refusal
+from simulator.rules import Rules
+from simulator.settings import Mistake, Settings
+from simulator.stream_connection import END_PATIENCE_SECONDS, StreamConnection
 from simulator.usage import ProjectUsage
 
 JSON = "application/json; charset=utf-8"
@@ -34,8 +42,19 @@ LIST_RULES = ("GET", "/2/tweets/search/stream/rules")
 CHANGE_RULES = ("POST", "/2/tweets/search/stream/rules")
 USAGE = ("GET", "/2/usage/tweets")
 INJECT = ("POST", "/simulator/posts")
+CONNECTIONS = ("GET", "/2/connections")
+END_CONNECTIONS = ("DELETE", "/2/connections/all")
 HEALTH = ("GET", "/simulator/health")
-REQUESTS_PER_WINDOW = {STREAM: 50, LIST_RULES: 450, CHANGE_RULES: 100, USAGE: 50}
+FAULTS = "/simulator/faults"
+REQUESTS_PER_WINDOW = {
+    STREAM: 50,
+    LIST_RULES: 450,
+    CHANGE_RULES: 100,
+    USAGE: 50,
+    # X's documents name no limits for these two
+    CONNECTIONS: 50,
+    END_CONNECTIONS: 50,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +63,12 @@ class Api:
 
     settings: Settings
     connections: Connections
+    history: ConnectionHistory
     backfill: Backfill
     rules: Rules
     usage: ProjectUsage
     posts: PostFactory
+    faults: FaultQueue
     ledger: Ledger
     clock: Clock
     health: Callable[[], dict[str, Any]]
@@ -84,6 +105,10 @@ class ApiHandler(BaseHTTPRequestHandler):
         """Answer a POST."""
         self._route()
 
+    def do_DELETE(self) -> None:
+        """Answer a DELETE."""
+        self._route()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class names it)
         """Requests are not logged: the ledger tells what matters."""
 
@@ -97,6 +122,8 @@ class ApiHandler(BaseHTTPRequestHandler):
                 self._answer_json(Answer(200, self.api.health()))
             elif route == INJECT:
                 self._inject(body)
+            elif url.path == FAULTS:
+                self._change_faults(body)
             elif route not in self.api.windows:
                 self._answer_json(Answer(404, problems.not_found()), content_type=PROBLEM)
             elif not self._has_token():
@@ -112,14 +139,23 @@ class ApiHandler(BaseHTTPRequestHandler):
 
     def _x_answer(self, route: tuple[str, str], query: dict[str, list[str]], body: bytes) -> Answer:
         if route == USAGE:
-            return Answer(200, self.api.usage.as_json())
+            return self.api.usage.answer(query)
+        if route == CONNECTIONS:
+            return self.api.history.page(query)
+        if route == END_CONNECTIONS:
+            ended = self.api.connections.end_all(END_PATIENCE_SECONDS)
+            results = [{"uuid": connection_id, "success": True} for connection_id in ended]
+            return Answer(200, {"data": {"successful_kills": len(ended), "failed_kills": 0, "results": results}})
         if route == LIST_RULES:
             return self.api.rules.page(query)
+        dry_run = _is_true(query, "dry_run")
+        if _is_true(query, "delete_all"):
+            return self.api.rules.delete_all(dry_run=dry_run)
         try:
             request = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Answer(400, problems.invalid_request(f"expected JSON in the body, found: {error}"))
-        return self.api.rules.change(request, dry_run=query.get("dry_run", ["false"])[0].lower() == "true")
+        return self.api.rules.change(request, dry_run=dry_run)
 
     def _stream(self, selection: Selection, backfill_minutes: str) -> None:
         api = self.api
@@ -128,30 +164,72 @@ class ApiHandler(BaseHTTPRequestHandler):
             self._answer_json(Answer(400, problems.invalid_request(reason)), content_type=PROBLEM)
             return
         headers = api.windows[STREAM].headers()
-        connection = api.connections.reserve(lambda number: self._stream_connection(number, selection))
+        fault = api.faults.on_attempt()
+        if fault is not None and fault.what != "gzip":
+            self._refuse(fault, headers)
+            return
+        connection = api.connections.reserve(
+            self.client_address[0], lambda number: self._stream_connection(number, selection, gzip=fault is not None)
+        )
         if connection is None:
             self._answer_json(Answer(429, problems.too_many_connections()), headers)
             return
         self.close_connection = True
+        if fault is not None:
+            api.ledger.fault(fault.what, connection.number)
         try:
             # Active before the client can know of it: a post that is injected next must not find nobody connected.
             with connection.held():
                 api.connections.activate(connection)
-                self._send_head(200, JSON, {**headers, "Transfer-Encoding": "chunked", "Connection": "close"})
-            if missed := api.backfill.of_last(int(backfill_minutes)):
-                connection.send(missed)
+                encoding = {"Content-Encoding": "gzip"} if fault is not None else {}
+                headers = {**headers, **encoding, "Transfer-Encoding": "chunked", "Connection": "close"}
+                self._send_head(200, JSON, headers)
+            connection.send(api.backfill.of_last(int(backfill_minutes)))
             api.connections.end_if_stopped(connection)
             connection.serve()
         finally:
             api.connections.release(connection)
 
-    def _stream_connection(self, number: int, selection: Selection) -> StreamConnection:
+    def _refuse(self, fault: Fault, headers: Mapping[str, str]) -> None:
+        self.api.ledger.fault(fault.what, None)
+        answer = refusal(fault, self.api.clock)
+        if answer is not None:
+            self._answer(answer.status, answer.content_type, answer.body, {**headers, **answer.headers})
+            return
+        self.close_connection = True
+        if fault.what == "stall":
+            self.connection.settimeout(fault.seconds)
+            with contextlib.suppress(TimeoutError):  # it was to last so long
+                self.connection.recv(1)
+        elif fault.what == "reset":
+            # see http_server.shutdown_request
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _change_faults(self, body: bytes) -> None:
+        api = self.api
+        match self.command:
+            case "POST":
+                try:
+                    api.faults.add(decode_faults(body))
+                except Mistake as mistake:
+                    self._answer_line(400, str(mistake))
+                    return
+                api.connections.let_faults_act()
+                self._answer_json(Answer(202, {"waiting": len(api.faults.waiting)}))
+            case "DELETE":
+                self._answer_json(Answer(200, {"forgotten": api.faults.clear()}))
+            case _:
+                self._answer_json(Answer(200, {"waiting": api.faults.waiting}))
+
+    def _stream_connection(self, number: int, selection: Selection, *, gzip: bool) -> StreamConnection:
         return StreamConnection(
             number,
             self.connection,
             selection,
             self.api.ledger,
             self.api.clock,
+            self.api.faults,
+            gzip=gzip,
             keep_alive=self.api.settings.keep_alive,
             write_timeout=self.api.settings.write_timeout,
         )
@@ -165,7 +243,8 @@ class ApiHandler(BaseHTTPRequestHandler):
         except (PayloadError, msgspec.DecodeError, UnicodeDecodeError) as error:
             self._answer_line(400, str(error))
             return
-        if self.api.connections.broadcast([post]):
+        outcome = self.api.connections.broadcast([post])
+        if outcome is not None and outcome.whole:
             self._answer_json(Answer(202, {"id": post.id}))
         else:
             self._answer_line(409, "nobody is connected to the stream, so the post went nowhere")
@@ -201,3 +280,7 @@ class ApiHandler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+def _is_true(query: Mapping[str, list[str]], parameter: str) -> bool:
+    return query.get(parameter, ["false"])[0].lower() == "true"

@@ -62,10 +62,13 @@ class ApiServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget the connection and close it."""
+        """Forget the connection and close it; one that is to linger for 0 seconds ends by a TCP reset."""
         with self._clients_lock:
             self._clients.discard(request)
-        super().shutdown_request(request)
+        if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER):
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Pass over a client that went away in the middle of its request; print everything else."""

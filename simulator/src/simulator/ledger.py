@@ -53,6 +53,14 @@ class Ledger:
         """The write failed before the end of the first of these posts; none of them went out whole."""
         self._write(self._lines("cut", posts, connection))
 
+    def spoiled(self, post: Post, connection: int) -> None:
+        """A post went out without something that makes it a post, on purpose."""
+        self._write(self._lines("spoiled", [post], connection))
+
+    def fault(self, what: str, connection: int | None) -> None:
+        """A fault acted, on a stream, or on a connection attempt that became none."""
+        self._write([{"event": "fault", "at": self._clock.now(), "what": what, "connection": connection}])
+
     def finished(self, posts: int) -> None:
         """The files were played to their end: `posts` of them, repeats not counted."""
         self._write([{"event": "finished", "at": self._clock.now(), "posts": posts}])

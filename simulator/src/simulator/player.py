@@ -77,14 +77,18 @@ class Player:
                 self._connections.end_open(self._close_patience)
 
     def _send(self, posts: list[Post], schedule: Schedule) -> bool:
-        """Wait for a connection and write to it; False when `stop` came first."""
-        while not self._stop.is_set():
-            if self._connections.broadcast(self._stamped(posts)) is not None:
-                self._played += sum(not post.repeat for post in posts)
-                return True
-            if self._connections.wait_for_open():
+        """Wait for a connection and write to it; False when `stop` came first.
+
+        What a fault has left of the posts is for the next connection.
+        """
+        while posts and not self._stop.is_set():
+            outcome = self._connections.broadcast(self._stamped(posts))
+            if outcome is not None:
+                self._played += sum(not post.repeat for post in posts[: outcome.taken])
+                posts = posts[outcome.taken :]
+            elif self._connections.wait_for_open():
                 schedule.resume(self._clock.monotonic())
-        return False
+        return not posts
 
     def _stamped(self, posts: list[Post]) -> list[Post]:
         """The posts as they go out; a repeat keeps the moment of its first sending, as its text and id."""

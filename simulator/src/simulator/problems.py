@@ -1,5 +1,6 @@
 """X's error documents (RFC 7807 problem details, as X's document "Response codes and errors" lists them)."""
 
+from http import HTTPStatus
 from typing import Any
 
 PROBLEM_TYPE = "https://api.x.com/2/problems/"
@@ -22,6 +23,44 @@ def too_many_connections() -> dict[str, Any]:
         "detail": "This stream is currently at the maximum allowed connection limit.",
         "connection_issue": "TooManyConnections",
         "type": PROBLEM_TYPE + "streaming-connection",
+    }
+
+
+def rate_limit() -> dict[str, Any]:
+    """429 when the requests of a window are used up; the header x-rate-limit-reset says when it turns."""
+    return {"title": "Too Many Requests", "type": "about:blank", "status": 429, "detail": "Too Many Requests"}
+
+
+def of_status(status: int) -> dict[str, Any]:
+    """Any other status, in the words of HTTP."""
+    words = next((known.phrase for known in HTTPStatus if known == status), "Unknown")
+    return {"title": words, "type": "about:blank", "status": status, "detail": words}
+
+
+def operational_disconnect() -> dict[str, Any]:
+    """A line of the stream, its last one: X's own side has lost it."""
+    return {
+        "errors": [
+            {
+                "title": "operational-disconnect",
+                "disconnect_type": "UpstreamOperationalDisconnect",
+                "detail": "This stream has been disconnected upstream for operational reasons.",
+                "type": PROBLEM_TYPE + "operational-disconnect",
+            }
+        ]
+    }
+
+
+def not_found_beside() -> dict[str, Any]:
+    """An error beside a good post: something that it refers to is gone."""
+    return {
+        "value": "1790000000000000009",
+        "detail": "Could not find tweet with referenced_tweets.id: [1790000000000000009].",
+        "title": "Not Found Error",
+        "resource_type": "tweet",
+        "parameter": "referenced_tweets.id",
+        "resource_id": "1790000000000000009",
+        "type": PROBLEM_TYPE + "resource-not-found",
     }
 
 
@@ -59,7 +98,7 @@ def invalid_rule(value: str, reason: str) -> dict[str, Any]:
     return {
         "value": value,
         "details": [reason],
-        "title": "InvalidRule",
+        "title": "UnprocessableEntity",
         "type": PROBLEM_TYPE + "invalid-rules",
     }
 

@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from simulator import problems
+from simulator.answer import Answer
 from simulator.clock import Clock, x_timestamp
 from simulator.snowflake import SnowflakeIds
 
@@ -14,18 +14,14 @@ MAX_VALUE_CHARACTERS = 1024
 MAX_PAGE = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP status and the JSON body that goes with it."""
-
-    status: int
-    body: dict[str, Any]
-
-
 class Rules:
-    """The rule set. Answers have the shape of X's document "Filtered stream: rules". Safe between threads."""
+    """The rule set, at most `limit`. Answers have the shape of X's document "Filtered stream: rules".
 
-    def __init__(self, ids: SnowflakeIds, clock: Clock) -> None:
+    Safe between threads.
+    """
+
+    def __init__(self, ids: SnowflakeIds, clock: Clock, limit: int = MAX_RULES) -> None:
+        self._limit = limit
         self._ids = ids
         self._clock = clock
         self._lock = threading.Lock()
@@ -75,6 +71,14 @@ class Rules:
         message = 'expected {"add": [{"value", "tag"}, ...]} or {"delete": {"ids": [...]}}'
         return Answer(400, problems.invalid_request(message))
 
+    def delete_all(self, *, dry_run: bool) -> Answer:
+        """As `?delete_all=true` asks for."""
+        with self._lock:
+            summary = {"deleted": len(self._rules), "not_deleted": 0}
+            if not dry_run:
+                self._rules.clear()
+        return Answer(200, self._body([], summary, []))
+
     def _add(self, wanted: list[Any], dry_run: bool) -> Answer:
         if not all(_is_rule(one) for one in wanted):
             message = "add: expected objects with a string value, not empty, and perhaps a string tag"
@@ -96,8 +100,8 @@ class Rules:
                     if rule.get("tag"):
                         new["tag"] = rule["tag"]
                     created.append(new)
-            if len(self._rules) + len(created) > MAX_RULES:
-                return Answer(400, problems.rule_cap(MAX_RULES))
+            if len(self._rules) + len(created) > self._limit:
+                return Answer(400, problems.rule_cap(self._limit))
             if not dry_run:
                 self._rules.update((rule["id"], rule) for rule in created)
         summary = {

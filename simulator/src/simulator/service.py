@@ -1,12 +1,17 @@
 """All parts put together: the same for the command, the tests and the benchmarks."""
 
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from simulator.backfill import Backfill
 from simulator.clock import Clock
+from simulator.connection_history import ConnectionHistory
 from simulator.connections import Connections
+from simulator.fault_queue import FaultQueue
+from simulator.faults import Fault, decode_faults, read_faults
 from simulator.http_api import Api
 from simulator.http_server import ApiServer
 from simulator.injection import PostFactory
@@ -31,11 +36,15 @@ class Simulator:
         clock = clock or Clock()
         lines = load_lines(settings.posts, need_created_at=settings.pace == "recorded")
         ids = SnowflakeIds(clock)
-        rules = Rules(ids, clock)
-        usage = ProjectUsage(cap=settings.project_cap, used=settings.project_usage)
+        rules = Rules(ids, clock, settings.max_rules)
+        usage = ProjectUsage(cap=settings.project_cap, used=settings.project_usage, clock=clock)
+        faults = _faults_of(settings.faults)
         self._ledger = Ledger(settings.ledger, clock)
         backfill = Backfill(clock)
-        self._connections = Connections(settings.connections, self._ledger, usage, backfill)
+        history = ConnectionHistory(ids, clock)
+        self._connections = Connections(settings.connections, self._ledger, usage, backfill, history)
+        self._faults = FaultQueue(self._connections.add_ghost)
+        self._faults.add(faults)
         self._player = Player(
             playlist(lines, ids=ids, repeat_every=settings.repeat_every, loop=settings.loop),
             _pace(settings),
@@ -50,7 +59,19 @@ class Simulator:
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._play, name="x-simulator-player", daemon=True)
         posts = PostFactory(ids, rules, clock)
-        api = Api(settings, self._connections, backfill, rules, usage, posts, self._ledger, clock, self.health)
+        api = Api(
+            settings,
+            self._connections,
+            history,
+            backfill,
+            rules,
+            usage,
+            posts,
+            self._faults,
+            self._ledger,
+            clock,
+            self.health,
+        )
         try:
             self._server = ApiServer(api)
         except Mistake:
@@ -69,6 +90,20 @@ class Simulator:
             "sent": self._ledger.sent_count,
             "connections": len(self._connections),
         }
+
+    @property
+    def waiting_faults(self) -> list[Fault]:
+        """Faults that have not acted yet, or not on all attempts."""
+        return self._faults.waiting
+
+    def add_faults(self, *faults: Fault | Mapping[str, Any]) -> None:
+        """Faults that act after those that wait, one after the other. Raises Mistake for what cannot be a fault."""
+        self._faults.add(read_faults(list(faults)))
+        self._connections.let_faults_act()
+
+    def clear_faults(self) -> int:
+        """Forget the faults that wait; how many."""
+        return self._faults.clear()
 
     def start(self) -> None:
         """Take requests; playing starts with the first stream."""
@@ -109,6 +144,17 @@ class Simulator:
         except Exception as failure:  # noqa: BLE001 (handed to the thread that calls stop)
             self._failure = failure
             self._ended.set()
+
+
+def _faults_of(path: Path | None) -> list[Fault]:
+    if path is None:
+        return []
+    try:
+        return decode_faults(path.read_bytes())
+    except OSError as error:
+        raise Mistake(f"--faults {path}: expected a readable file, found: {error.strerror}") from error
+    except Mistake as mistake:
+        raise Mistake(f"--faults {path}: {mistake}") from mistake
 
 
 def _pace(settings: Settings) -> Pace:

@@ -31,6 +31,8 @@ class Settings:
     ledger: Path | None = None
     project_cap: int = 3_000_000
     project_usage: int = 0
+    max_rules: int = 1000
+    faults: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.bearer_token:
@@ -42,7 +44,11 @@ class Settings:
         _require_positive("--speed", self.speed)
         if self.rate is not None:
             _require_positive("--rate", self.rate)
-        for option, count in (("--connections", self.connections), ("--repeat-every", self.repeat_every)):
+        for option, count in (
+            ("--connections", self.connections),
+            ("--repeat-every", self.repeat_every),
+            ("--max-rules", self.max_rules),
+        ):
             if count is not None and count < 1:
                 raise Mistake(f"{option}: expected a whole number from 1 up, found {count}")
         for option, count in (("--project-cap", self.project_cap), ("--project-usage", self.project_usage)):
