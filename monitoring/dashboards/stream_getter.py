@@ -89,6 +89,56 @@ def stream_getter() -> Dashboard:
                     unit="suffix: /s",
                 ),
             ],
+            "What reading costs": [
+                single(
+                    "Does a budget keep the stream closed?",
+                    "1 while a budget of X is spent; /readyz says until when. Normal: open.",
+                    "max(stream_getter_budget_closed) or vector(-1)",
+                    words={0: ("open", "green"), 1: ("CLOSED", "red"), -1: ("NOT RUNNING", "red")},
+                    width=6,
+                ),
+                single(
+                    "What has this month cost?",
+                    "An estimate: the posts of X that were read, or X's own figure where that is more, by their price. "
+                    "Normal: below your budget.",
+                    'max(stream_getter_spend_usd{window="month"}) or vector(0)',
+                    unit="currencyUSD",
+                    decimals=2,
+                    width=6,
+                ),
+                single(
+                    "What has this hour cost?",
+                    "The posts that were read since the full hour, UTC, by their price. Normal: below your budget.",
+                    'max(stream_getter_spend_usd{window="hour"}) or vector(0)',
+                    unit="currencyUSD",
+                    decimals=2,
+                    width=6,
+                ),
+                single(
+                    "How much of its cap does X say is used?",
+                    "X's own figures of the month, which lag and hold for the whole project. Normal: below 80 %; 0 "
+                    "until X has told them.",
+                    "max(stream_getter_x_usage_posts) / (max(stream_getter_x_cap_posts) > 0) or vector(0)",
+                    unit="percentunit",
+                    steps=[(None, "green"), (0.8, "yellow"), (1, "red")],
+                    decimals=1,
+                    width=6,
+                ),
+                timeline(
+                    "How much of each budget is spent?",
+                    "By window; the stream is closed at 100 %. Normal: it starts over with each window and stays below "
+                    "80 %. A window without a budget shows 0.",
+                    {"{{window}}": "max by (window) (stream_getter_budget_share)"},
+                    unit="percentunit",
+                    limit=1,
+                ),
+                timeline(
+                    "How many posts are billed?",
+                    "Posts that X bills, by window, each once per UTC day. Normal: it starts over with each window.",
+                    {"{{window}}": "max by (window) (stream_getter_spend_posts)"},
+                    unit="short",
+                ),
+            ],
             "The posts queue": writing("stream-getter", "posts"),
             "The process": process("stream-getter"),
         },

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 import pipeline.watchdog
 from classifier.endpoint import READ_TIMEOUT
 from demo.stack import service_environment
-from pipeline.contracts import Post, encode
+from pipeline.contracts import encode
 from pipeline.lifecycle import GRACE_SECONDS, Lifecycle
 from pipeline.logs import OccasionalLog
 from pipeline.recent_ids import RecentIds
@@ -22,6 +22,7 @@ from pipeline.telemetry import TelemetryServer
 from pipeline.watchdog import Watchdog
 from stream_getter.forwarder import Forwarder
 from stream_getter.metrics import Metrics
+from stream_getter.source import Arrival
 from tests.support.emulator import Emulator
 from tests.support.examples import a_post
 from tests.support.fake_queue_ends import FakeWriter
@@ -41,12 +42,14 @@ SCORES = respond("200 OK", b'[{"sequence": "", "labels": ["flood"], "scores": [0
 class HangingSource:
     """Gives one post, and then hangs as a library may that waits for a socket without a time-out."""
 
+    silence_seconds = 0.0
+
     def __init__(self) -> None:
         self.hangs = threading.Event()
         self.released = threading.Event()
 
-    def posts(self) -> Iterator[Post]:
-        yield a_post()
+    def arrivals(self) -> Iterator[Arrival]:
+        yield Arrival(a_post())
         self.in_a_call_without_a_time_out()
 
     def in_a_call_without_a_time_out(self) -> None:
@@ -58,6 +61,9 @@ class HangingSource:
 
     def trouble(self) -> str | None:
         return None
+
+    def close(self, seconds: float) -> None:
+        pass
 
 
 def test_a_thread_that_hangs_is_reported_until_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

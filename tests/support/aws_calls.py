@@ -25,6 +25,7 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("sns", "Publish"): "sns:Publish",
     ("sns", "PublishBatch"): "sns:Publish",
     ("s3", "GetObject"): "s3:GetObject",
+    ("s3", "PutObject"): "s3:PutObject",
     ("sagemaker", "InvokeEndpoint"): "sagemaker:InvokeEndpoint",
 }
 
@@ -97,9 +98,12 @@ def _s3(request: AwsRequest, _region: str, _account: str) -> tuple[str, str]:
     bucket, _, key = unquote(parts.path).removeprefix("/").partition("/")
     # a query asks for something else with a permission of its own: ?versionId for s3:GetObjectVersion, ?acl, ?tagging
     asked = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - {"x-id"}
-    if request.method != "GET" or not bucket or not key or asked:
+    operation = {"GET": "GetObject", "PUT": "PutObject"}.get(request.method, "")
+    # a PUT with this header copies, which needs rights on what is copied too
+    copies = "x-amz-copy-source" in {name.lower() for name in request.headers}
+    if not operation or not bucket or not key or asked or copies:
         raise UnknownOperation(f"{request.method} {request.target} of s3")
-    return "GetObject", f"arn:aws:s3:::{bucket}/{key}"
+    return operation, f"arn:aws:s3:::{bucket}/{key}"
 
 
 def _sagemaker(request: AwsRequest, region: str, account: str) -> tuple[str, str]:

@@ -78,6 +78,10 @@ class ComposeSystem:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Takes everything down; once or more often."""
         self._compose.stop(down=True)
 
     def docker(self, *arguments: str) -> str:

@@ -6,6 +6,7 @@ the request's head was read; those below cover most needs. The connection is clo
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping
@@ -89,15 +90,19 @@ def json_line(**fields: object) -> bytes:
 
 
 class MisbehavingServer:
-    """Listens on 127.0.0.1 while its context is open. ``requests`` are the heads that were read, as text."""
+    """Listens on 127.0.0.1 while its context is open. ``requests`` are the heads that were read, as text.
 
-    def __init__(self, *answers: Answer) -> None:
+    With a context ``tls`` it speaks HTTPS.
+    """
+
+    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         self._answers = list(answers)
+        self._tls = tls
         self._lock = threading.Condition()
         self._open: list[socket.socket] = []
         self.requests: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -132,11 +137,11 @@ class MisbehavingServer:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            try:
-                self._answer_to(_read_head(connection))(connection)
-            except OSError:
-                return  # the client went away, as many tests want it to
+        try:
+            with self._tls.wrap_socket(connection, server_side=True) if self._tls else connection as spoken_to:
+                self._answer_to(_read_head(spoken_to))(spoken_to)
+        except OSError:
+            return  # the client went away, as many tests want it to
 
     def _answer_to(self, head: str) -> Answer:
         with self._lock:

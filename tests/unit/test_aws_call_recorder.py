@@ -119,6 +119,7 @@ class Clients:
                 TOPIC,
             ),
             ("s3", "GetObject"): (self.get_object, OBJECT),
+            ("s3", "PutObject"): (self.put_object, OBJECT),
             ("sagemaker", "InvokeEndpoint"): (self.invoke, ENDPOINT),
         }
 
@@ -127,6 +128,9 @@ class Clients:
 
     def get_object(self, **more: Any) -> Any:
         return self.s3.get_object(Bucket="config-1x2y", Key="alerts of today.yaml", **more)
+
+    def put_object(self) -> Any:
+        return self.s3.put_object(Bucket="config-1x2y", Key="alerts of today.yaml", Body=b"content")
 
     def invoke(self) -> Any:
         return self.model.invoke_endpoint(EndpointName="zero-shot", Body=b"{}")
@@ -220,7 +224,7 @@ def test_with_one_action_taken_out_of_a_policy_that_call_alone_is_refused_and_na
         (lambda clients: clients.sns.publish(PhoneNumber="+1", Message="m"), "Publish of sns without a topic"),
         (lambda clients: clients.sns.get_topic_attributes(TopicArn=TOPIC), "GetTopicAttributes of sns"),
         (lambda clients: clients.s3.list_objects_v2(Bucket="config-1x2y"), "GET /config-1x2y?list-type=2"),
-        (lambda clients: clients.s3.put_object(Bucket="b", Key="k"), "PUT /b/k"),
+        (lambda clients: clients.s3.copy_object(Bucket="b", Key="k", CopySource="b/j"), "PUT /b/k"),
         (lambda clients: clients.s3.head_object(Bucket="b", Key="k"), "HEAD /b/k"),
         (lambda clients: clients.get_object(VersionId="3"), "GET /config-1x2y/alerts%20of%20today.yaml?versionId=3"),
         (

@@ -1,5 +1,6 @@
 """config/alerts.yaml: what a valid file means, and each mistake in one line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,72 @@ def test_what_may_be_left_out_has_a_default() -> None:
     config = parse_alerts_config(VALID[: VALID.index("ops:")], "alerts.yaml")
     assert (config.ops, config.hypothesis_template) == ([], "This post is about {}.")
     assert config.tuned_for is None
+    assert config.rules is None
+
+
+def test_rules_are_xs_own_words_with_a_tag_or_without() -> None:
+    config = parse_alerts_config(
+        f"""{VALID}
+rules:
+  - value: (flood OR "high water") lang:en
+    tag: water
+  - value: >
+      wildfire
+      lang:en
+  - {{value: "Überschwemmung 🌊 \\u200d", tag: "Flut 🌊"}}
+""",
+        "alerts.yaml",
+    )
+    assert config.rules is not None
+    assert [(rule.text, rule.tag) for rule in config.rules] == [
+        ('(flood OR "high water") lang:en', "water"),
+        ("wildfire lang:en", None),
+        ("Überschwemmung 🌊 \u200d", "Flut 🌊"),
+    ]
+
+
+def test_no_rules_at_all_are_something_else_than_none_given() -> None:
+    assert parse_alerts_config(f"{VALID}rules: []\n", "alerts.yaml").rules == []
+    assert parse_alerts_config(f"{VALID}rules:\n", "alerts.yaml").rules is None
+
+
+def test_a_rule_may_be_as_long_as_enterprise_accounts_have_it() -> None:
+    config = parse_alerts_config(f"{VALID}rules: [{{value: {'é' * 2048}, tag: {'é' * 200}}}]\n", "alerts.yaml")
+    assert config.rules is not None
+    assert len(config.rules[0].text) == 2048
+
+
+VALUE = "a rule of X of 1 to 2,048 characters on one line"
+TAG = "a tag of 1 to 200 characters on one line, without blanks around it"
+
+
+@pytest.mark.parametrize(
+    ("rules", "line"),
+    [
+        ("flood", "rules: expected a list, got 'flood'"),
+        ("[flood]", "rules[0]: expected the keys value, tag, got 'flood'"),
+        ("[{tag: a}]", f"rules[0].value: expected {VALUE}, got nothing"),
+        ("[{value: a, tags: b}]", "rules[0]: expected one of the keys value, tag, got 'tags'"),
+        ("[{value: 7}]", f"rules[0].value: expected {VALUE}, got 7"),
+        ('[{value: a}, {value: ""}]', f"rules[1].value: expected {VALUE}, got ''"),
+        ('[{value: "  "}]', "rules[0].value: expected more than blanks, got '  '"),
+        (r'[{value: "a\nb"}]', rf"rules[0].value: expected {VALUE}, got 'a\nb'"),
+        (r'[{value: "a\e[31m"}]', rf"rules[0].value: expected {VALUE}, got 'a\x1b[31m'"),
+        (r'[{value: "\ud800"}]', rf"rules[0].value: expected {VALUE}, got '\ud800'"),
+        (f"[{{value: {'a' * 2049}}}]", f"rules[0].value: expected {VALUE}, got '{'a' * 58}…"),
+        ('[{value: a, tag: ""}]', f"rules[0].tag: expected {TAG}, got ''"),
+        ('[{value: a, tag: " b"}]', f"rules[0].tag: expected {TAG}, got ' b'"),
+        (r'[{value: a, tag: "b\n"}]', rf"rules[0].tag: expected {TAG}, got 'b\n'"),
+        (r'[{value: a, tag: "b\x7f"}]', rf"rules[0].tag: expected {TAG}, got 'b\x7f'"),
+        (f"[{{value: a, tag: {'b' * 201}}}]", f"rules[0].tag: expected {TAG}, got '{'b' * 58}…"),
+        (
+            '[{value: a b}, {value: c}, {value: " a b ", tag: other}]',
+            "rules[2].value: expected a value used once, got 'a b', which is rules[0] already",
+        ),
+    ],
+)
+def test_a_mistake_in_a_rule_is_one_line(rules: str, line: str) -> None:
+    assert mistake_in(f"{VALID}rules: {rules}\n") == f"alerts.yaml: {line}"
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
@@ -87,6 +154,15 @@ def test_the_shipped_file_is_for_the_shipped_model() -> None:
     assert read_alerts_config(SHIPPED).tuned_for == "minilm"
 
 
+def test_the_shipped_example_of_rules_is_valid() -> None:
+    example = re.sub("^#(?=rules:|  )", "", SHIPPED.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert parse_alerts_config(SHIPPED.read_text(encoding="utf-8"), "alerts.yaml").rules is None
+    assert [rule.tag for rule in parse_alerts_config(example, "alerts.yaml").rules or []] == [
+        "earthquake",
+        "power outage",
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
@@ -100,7 +176,7 @@ def test_the_shipped_file_is_for_the_shipped_model() -> None:
             "ops:",
             "opps:",
             "the file: expected one of the keys labels, channels, routes, ops, hypothesis_template, tuned_for, "
-            "got 'opps'",
+            "rules, got 'opps'",
         ),
         ("type: sns", "typ: sns", "channels.desk: expected one of the keys type, got 'typ'"),
         ("    threshold: 0.5\n", "", "labels[0].threshold: expected a number from 0 to 1, got nothing"),
@@ -223,7 +299,7 @@ def test_no_channels_are_a_mistake() -> None:
 
 @pytest.mark.parametrize(("content", "found"), [("", "nothing"), ("- a", "['a']"), ("words", "'words'")])
 def test_a_document_of_another_kind_is_a_mistake(content: str, found: str) -> None:
-    keys = "labels, channels, routes, ops, hypothesis_template, tuned_for"
+    keys = "labels, channels, routes, ops, hypothesis_template, tuned_for, rules"
     assert mistake_in(content) == f"alerts.yaml: the file: expected the keys {keys}, got {found}"
 
 

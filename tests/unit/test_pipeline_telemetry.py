@@ -133,6 +133,27 @@ def test_a_look_at_readiness_counts_for_the_start_too(
     assert get(fresh, "/startupz")[0] == 200
 
 
+def test_a_start_may_have_a_check_of_its_own(checks: dict[str, Callable[[], str | None]]) -> None:
+    own: list[str | None] = ["not connected yet"]
+    server = TelemetryServer(
+        "127.0.0.1", 0, CollectorRegistry(), checks, startup_checks={"stream": lambda: own[0], "queue": lambda: None}
+    )
+    try:
+        checks |= {"stream": lambda: "the budget is spent", "model": lambda: None}
+        assert get(server, "/startupz")[::2] == (503, "stream: not connected yet\n")
+        own[0] = None
+        checks["model"] = lambda: "refused"
+        assert get(server, "/startupz")[::2] == (503, "model: refused\n")
+        checks["model"] = lambda: None
+        assert get(server, "/readyz")[::2] == (503, "stream: the budget is spent\n")
+        assert get(server, "/startupz")[::2] == (200, "started\n")
+        own[0] = "lost"
+        assert get(server, "/startupz")[::2] == (200, "started\n")
+        assert get(server, "/readyz")[::2] == (503, "stream: the budget is spent\n")
+    finally:
+        server.close()
+
+
 def test_another_servers_start_does_not_count(server: TelemetryServer, fresh: TelemetryServer) -> None:
     assert get(server, "/startupz")[0] == 200
     CHECKS["queue"] = lambda: "refused"

@@ -53,3 +53,9 @@ def test_a_text_within_the_limit_stays_whole() -> None:
 
 def test_a_longer_text_is_cut_with_an_ellipsis_within_the_limit() -> None:
     assert cut("abcd", 3) == "ab…"
+
+
+def test_what_python_calls_printable_is_never_refused() -> None:
+    printable = "".join(character for character in map(chr, range(0x110000)) if character.isprintable())
+    # the line end takes the road that looks at each character
+    assert clean(printable + "\n") == printable + "\n"

@@ -11,9 +11,14 @@ import classifier.metrics
 import classifier.settings
 import notifier.metrics
 import notifier.settings
+import stream_getter.bluesky.settings
+import stream_getter.file.settings
+import stream_getter.kafka.settings
 import stream_getter.metrics
 import stream_getter.settings
+import stream_getter.x.settings
 from pipeline.settings import CommonSettings
+from stream_getter.sources import SOURCES
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 SETTINGS: dict[str, type[CommonSettings]] = {
@@ -21,6 +26,14 @@ SETTINGS: dict[str, type[CommonSettings]] = {
     "classifier": classifier.settings.Settings,
     "notifier": notifier.settings.Settings,
 }
+#: The settings of one source alone, by their heading in stream-getter's README.
+SOURCE_SETTINGS: dict[str, type[CommonSettings]] = {
+    "Source bluesky": stream_getter.bluesky.settings.BlueskySettings,
+    "Source file": stream_getter.file.settings.FileSettings,
+    "Source kafka": stream_getter.kafka.settings.KafkaSettings,
+    "Source x": stream_getter.x.settings.XSettings,
+}
+COMMON = {field.name for field in msgspec.structs.fields(CommonSettings)}
 METRICS = {
     "stream-getter": stream_getter.metrics.Metrics,
     "classifier": classifier.metrics.Metrics,
@@ -55,6 +68,17 @@ def test_the_settings_table_has_every_variable_with_its_default_and_no_other(ser
     told = {row[0].strip("`"): row[1] for row in first_table(service, "Settings")}
     fields = msgspec.structs.fields(SETTINGS[service])
     assert told == {field.encode_name: told_default(field) for field in fields}
+
+
+@pytest.mark.parametrize("heading", SOURCE_SETTINGS)
+def test_the_table_of_a_source_has_its_variables_with_their_defaults_and_no_other(heading: str) -> None:
+    told = {row[0].strip("`"): row[1] for row in first_table("stream-getter", heading)}
+    fields = [field for field in msgspec.structs.fields(SOURCE_SETTINGS[heading]) if field.name not in COMMON]
+    assert told == {field.encode_name: told_default(field) for field in fields}
+
+
+def test_each_source_has_a_heading() -> None:
+    assert {heading.removeprefix("Source ") for heading in SOURCE_SETTINGS} == set(SOURCES)
 
 
 @pytest.mark.parametrize("service", METRICS)

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -24,7 +24,7 @@ from notifier.postponement import Postponement
 from notifier.routing import Router
 from pipeline.acceptance import Acceptance
 from pipeline.alerts_config import parse_alerts_config
-from pipeline.contracts import Delivery, Message, Post, decode_delivery
+from pipeline.contracts import Delivery, Message, decode_delivery
 from pipeline.errors import Unsendable
 from pipeline.logs import OccasionalLog
 from pipeline.queue_reader import ReceivedMessage
@@ -35,6 +35,7 @@ from stream_getter.forwarder import Forwarder
 from stream_getter.metrics import Metrics as StreamGetterMetrics
 from tests.support.examples import NOW, a_delivery, a_notice, a_post, an_alert, received
 from tests.support.fake_queue_ends import FakeReader, FakeWriter
+from tests.support.list_source import ListSource
 from tests.support.recording_log import record_log
 
 Verdict = Callable[[str], Exception | str | None]
@@ -82,20 +83,6 @@ def stopping() -> threading.Event:
 
 
 # stream-getter
-
-
-class ListSource:
-    def __init__(self, *posts: Post) -> None:
-        self._posts = posts
-
-    def posts(self) -> Iterator[Post]:
-        yield from self._posts
-
-    def stop(self) -> None:
-        pass
-
-    def trouble(self) -> str | None:
-        return None
 
 
 def test_stream_getter_sends_the_id_and_logs_by_it(monkeypatch: pytest.MonkeyPatch) -> None:

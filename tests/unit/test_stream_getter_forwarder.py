@@ -1,9 +1,11 @@
 """From a source to the posts queue: once each, nothing lost in silence."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from prometheus_client import CollectorRegistry
@@ -20,23 +22,8 @@ from stream_getter.forwarder import Forwarder
 from stream_getter.metrics import Metrics
 from tests.support.examples import a_post
 from tests.support.fake_queue_ends import FakeWriter
+from tests.support.list_source import ListSource
 from tests.support.recording_log import record_log
-
-
-class ListSource:
-    """A Source that gives these posts and ends."""
-
-    def __init__(self, posts: Sequence[Post]) -> None:
-        self._posts = posts
-
-    def posts(self) -> Iterator[Post]:
-        yield from self._posts
-
-    def stop(self) -> None:
-        pass
-
-    def trouble(self) -> str | None:
-        return None
 
 
 class FailingAtFirst:
@@ -67,7 +54,7 @@ class FailingAtFirst:
 
 def forward(posts: Sequence[Post], writer: QueueWriter, remembered: int = 100) -> CollectorRegistry:
     registry = CollectorRegistry()
-    Forwarder(ListSource(posts), writer, RecentIds(remembered), Metrics(registry), OccasionalLog()).run()
+    Forwarder(ListSource(*posts), writer, RecentIds(remembered), Metrics(registry), OccasionalLog()).run()
     return registry
 
 
@@ -106,6 +93,15 @@ def test_a_post_that_is_not_accepted_is_counted_and_logged(refusal: Exception, m
     assert warnings == [("warning", "a post was not sent", {"post_id": "x:2", "reason": str(refusal)})]
 
 
+def test_where_sent_posts_are_not_told_what_was_not_sent_still_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = record_log(monkeypatch, forwarder)
+    writer = FakeWriter(lambda body: Unsendable("too large") if '"x:2"' in body else None)
+    source, metrics = ListSource(a_post("x:1"), a_post("x:2")), Metrics(CollectorRegistry())
+    Forwarder(source, writer, RecentIds(10), metrics, OccasionalLog(), tells_each=False).run()
+    assert logged.events == ["a post was not sent"]
+    assert source.settled == ["x:1", "x:2"]
+
+
 def test_accepted_posts_are_not_counted_as_dropped() -> None:
     registry = forward([a_post("x:1")], FakeWriter())
     assert [metric.samples for metric in registry.collect() if metric.name == "stream_getter_posts_dropped"] == [[]]
@@ -126,3 +122,27 @@ def test_nothing_is_lost_when_sends_fail_at_first() -> None:
     assert writer.close(timeout=10)
     assert sorted(ids_of(sqs.bodies)) == sorted(sent)
     assert (registry.get_sample_value("queue_send_failures_total", {"queue": "posts"}) or 0) > 1
+
+
+def test_a_source_may_forget_what_was_accepted_repeated_or_can_never_be_sent() -> None:
+    source = ListSource(a_post("x:1"), a_post("x:2"), a_post("x:1"))
+    writer = FakeWriter(lambda body: Unsendable("too large") if '"x:2"' in body else None)
+    Forwarder(source, writer, RecentIds(10), Metrics(CollectorRegistry()), OccasionalLog()).run()
+    assert source.settled == ["x:1", "x:2", "x:1"]
+
+
+def test_a_source_keeps_what_was_not_accepted_at_the_end() -> None:
+    source = ListSource(a_post("x:1"), a_post("x:2"))
+    writer = FakeWriter(lambda body: WriterClosed("closing") if '"x:2"' in body else None)
+    Forwarder(source, writer, RecentIds(10), Metrics(CollectorRegistry()), OccasionalLog()).run()
+    assert source.settled == ["x:1"]
+
+
+def test_arrivals_are_counted_and_their_age_is_measured() -> None:
+    old = a_post("x:1")
+    registry = forward(
+        [msgspec.structs.replace(old, created_at=old.received_at - timedelta(seconds=7)), old], FakeWriter()
+    )
+    assert registry.get_sample_value("stream_getter_posts_received_total", {"source": "x"}) == 2
+    ages = registry.get_sample_value("stream_getter_source_delay_seconds_sum")
+    assert ages == 7.0 + (old.received_at - old.created_at).total_seconds()

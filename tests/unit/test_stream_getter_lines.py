@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_getter.lines import LineSplitter
+from stream_getter.x.lines import LineSplitter
 
 LIMIT = 8
 

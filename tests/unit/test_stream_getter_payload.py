@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.contracts import Author, MatchedRule, Post, decode_post, encode
 from pipeline.sqs_rules import BATCH_BYTES, message_size
-from stream_getter.x_payload import LINKS_LIMIT, TEXT_LIMIT, NoPost, parse_post
+from stream_getter.x.payload import LINKS_LIMIT, TEXT_LIMIT, NoPost, parse_line, parse_post
 
 RECEIVED = datetime(2026, 11, 20, 8, 15, 10, tzinfo=UTC)
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -143,6 +143,12 @@ def test_a_repost_has_the_whole_text_and_links_of_the_original() -> None:
     assert post.author.username == "reposter"
 
 
+def test_a_repost_of_a_long_post_has_all_of_it() -> None:
+    original = {"id": "4", "text": "the begin…", "note_tweet": {"text": "the beginning, the middle and the end"}}
+    repost = {"id": "5", "text": "RT @ana: the be…", "referenced_tweets": [{"type": "retweeted", "id": "4"}]}
+    assert parse({"data": repost, "includes": {"tweets": [original]}}).text == "the beginning, the middle and the end"
+
+
 def test_a_repost_whose_original_is_missing_keeps_what_it_has() -> None:
     post = parse_tweet(text="RT @ana: the begin…", referenced_tweets=[{"type": "retweeted", "id": "4"}])
     assert (post.text, post.repost_of) == ("RT @ana: the begin…", "x:4")
@@ -259,6 +265,60 @@ def test_an_optional_field_of_a_wrong_type_costs_no_post(wrong: dict[str, Any]) 
     assert (post.id, post.text) == ("x:5", "hello")
 
 
+def test_a_field_of_a_wrong_type_costs_no_other_field() -> None:
+    payload = {
+        "data": {"id": "5", "text": "hello", "author_id": "7", "lang": 5, "edit_history_tweet_ids": ["4", "5"]},
+        "includes": {"users": [{"id": "7", "username": "ana"}], "tweets": "changed"},
+        "matching_rules": [{"id": "1", "tag": "quakes"}],
+        "errors": "changed",
+    }
+    post, flaw = parse_line(json.dumps(payload).encode(), RECEIVED, "trace-1")
+    assert (post.author.username, post.lang, post.edit_of) == ("ana", "", "x:4")
+    assert post.rules == [MatchedRule(id="1", tag="quakes")]
+    assert flaw == "unreadable fields"
+
+
+@pytest.mark.parametrize(
+    ("line", "flaw"),
+    [
+        (b'{"data": {"id": "5", "text": "a"}}', ""),
+        (b'{"data": {"id": "5", "text": "a"}, "errors": []}', ""),
+        (b'{"data": {"id": "5", "text": "a"}, "errors": [{"title": "Not Found Error"}]}', "errors beside it"),
+        (b'{"data": {"id": "5", "text": "a", "lang": 1}}', "unreadable fields"),
+        (rb'{"data": {"id": "5", "text": "a \ud83d"}}', "broken characters"),
+        (rb'{"data": {"id": "5", "text": "a \ud83d", "lang": 1}}', "unreadable fields"),
+    ],
+)
+def test_what_may_miss_in_a_post_is_told(line: bytes, flaw: str) -> None:
+    assert parse_line(line, RECEIVED, "trace-1").flaw == flaw
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (b'{"errors": [{"title": "ConnectionException"}]}', "error message"),
+        (b'{"delete": {}}', "unknown message"),
+        (b"<html>", "not JSON"),
+        (b'{"data": {"id": "5"}}', "no id or text"),
+        (b'{"data": {"id": "5", "text": ""}}', "no id or text"),
+        (b'{"data": {"id": "5", "text": "a"}, "n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_a_line_without_a_post_is_of_one_of_few_kinds(line: bytes, kind: str) -> None:
+    with pytest.raises(NoPost) as caught:
+        parse(line)
+    assert (caught.value.kind, caught.value.disconnect) == (kind, "")
+
+
+def test_an_announced_disconnect_is_told_by_its_type() -> None:
+    other = {"title": "Another", "detail": "of no matter"}
+    announced = {"title": "operational-disconnect", "disconnect_type": "ForceDisconnect", "detail": "new\nclient"}
+    with pytest.raises(NoPost) as caught:
+        parse({"errors": [other, announced]})
+    assert caught.value.disconnect == "ForceDisconnect: new client"
+
+
 @pytest.mark.parametrize("beside", ["includes", "matching_rules", "errors"])
 def test_a_wrong_type_beside_the_post_costs_no_post(beside: str) -> None:
     assert parse({"data": {"id": "5", "text": "hello"}, beside: "changed"}).text == "hello"
@@ -286,3 +346,10 @@ def test_a_megabyte_of_text_is_cut_and_still_fits_a_queue() -> None:
     assert len(post.text) == len(post.quoted_text) == TEXT_LIMIT
     assert post.text.endswith("…")
     assert message_size(encode(post), {}) < BATCH_BYTES
+
+
+def test_an_id_that_is_far_longer_than_any_of_x_is_none() -> None:
+    assert parse_tweet(id="7" * 64).id == "x:" + "7" * 64
+    with pytest.raises(NoPost) as refused:
+        parse_tweet(id="7" * 65)
+    assert (refused.value.kind, str(refused.value)) == ("no id or text", "an id of 65 characters")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_getter.reconnect import ReconnectPolicy
+from stream_getter.x.reconnect import ReconnectPolicy
 
 
 def test_after_network_trouble_at_once_then_250_ms_more_each_time_up_to_16_s() -> None:
@@ -32,16 +32,35 @@ def test_never_before_the_rate_limit_turns_unless_that_is_beyond_any_window(
     assert ReconnectPolicy().after_rate_limit(seconds_to_reset) == wait
 
 
-def test_a_delivery_starts_each_class_over() -> None:
+def test_a_connection_that_held_starts_each_class_over() -> None:
+    policy = ReconnectPolicy()
+    for _ in range(3):
+        policy.after_network_trouble()
+        policy.after_http_error()
+        policy.after_rate_limit(None)
+    policy.held()
+    assert policy.after_network_trouble() == 0
+    assert policy.after_http_error() == 5
+    assert policy.after_rate_limit(None) == 60
+
+
+def test_a_delivery_ends_what_refused_the_stream_and_not_what_breaks_it() -> None:
     policy = ReconnectPolicy()
     for _ in range(3):
         policy.after_network_trouble()
         policy.after_http_error()
         policy.after_rate_limit(None)
     policy.delivered()
-    assert policy.after_network_trouble() == 0
+    assert policy.after_network_trouble() == 0.75
     assert policy.after_http_error() == 5
     assert policy.after_rate_limit(None) == 60
+
+
+def test_after_a_reset_of_connections_as_after_the_first_http_error() -> None:
+    policy = ReconnectPolicy()
+    for _ in range(3):
+        policy.after_http_error()
+    assert [policy.after_reset(), policy.after_http_error()] == [5, 10]
 
 
 def test_the_classes_count_apart() -> None:

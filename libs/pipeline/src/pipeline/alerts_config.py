@@ -1,4 +1,4 @@
-"""config/alerts.yaml, the one file that a user edits: labels, channels, routes.
+"""config/alerts.yaml, the one file that a user edits: labels, X's rules, channels, routes.
 
 Reading it raises UserMistake with one line that names the file, the key, what was expected, and what was found.
 """
@@ -11,6 +11,7 @@ import msgspec
 from pipeline.config_places import read_config_file
 from pipeline.document_errors import describe
 from pipeline.errors import UserMistake
+from pipeline.text import cut
 from pipeline.yaml_text import load_yaml
 
 Name = Annotated[
@@ -23,6 +24,29 @@ Name = Annotated[
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1, title="a number from 0 to 1")]
 ModelName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, title="the name of a model")]
 Description = Annotated[str, msgspec.Meta(min_length=1, max_length=200, title="a text of 1 to 200 characters")]
+
+#: Characters that one rule may have at X: its Enterprise limit ("Filtered stream: introduction"). Most accounts have
+#: half of it, which the services need not know.
+_RULE_LENGTH = 2048
+#: Control characters, and what UTF-8 or SQS cannot carry: a tag travels with each post.
+_NOT_IN_RULES = r"\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
+RuleValue = Annotated[
+    str,
+    msgspec.Meta(
+        # $ lets one line end pass at the end: YAML's folded texts have it
+        pattern=rf"^[^{_NOT_IN_RULES}]+$",
+        max_length=_RULE_LENGTH,
+        title=f"a rule of X of 1 to {_RULE_LENGTH:,} characters on one line",
+    ),
+]
+RuleTag = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^[^\s{_NOT_IN_RULES}]([^{_NOT_IN_RULES}]*[^\s{_NOT_IN_RULES}])?\Z",
+        max_length=200,
+        title="a tag of 1 to 200 characters on one line, without blanks around it",
+    ),
+]
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +64,21 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def candidate(self) -> str:
         """The words that the model compares posts with."""
         return self.description or self.name
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which posts are read: a rule in X's own words, and the tag that its posts bring along.
+
+    Several rules may have the same tag. Nothing here knows X's grammar; ``stream-getter rules check`` does.
+    """
+
+    value: RuleValue
+    tag: RuleTag | None = None
+
+    @property
+    def text(self) -> str:
+        """The value as X keeps it: without blanks around it."""
+        return self.value.strip()
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +102,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The whole file. ``hypothesis_template`` has a {} where a label's words go; ``ops`` are channels for notices.
 
     ``tuned_for`` names the model that the thresholds were made for: the scores of another mean something else.
+    ``rules`` say which posts are read; ``stream-getter rules`` brings them to X, whose own are left alone without it.
     """
 
     labels: Annotated[list[Label], msgspec.Meta(min_length=1, title="a list of at least one label")]
@@ -71,6 +111,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ops: list[str] = []
     hypothesis_template: str = "This post is about {}."
     tuned_for: ModelName | None = None
+    rules: list[Rule] | None = None
 
 
 def read_alerts_config(path: Path) -> AlertsConfig:
@@ -106,6 +147,7 @@ def _check_references(config: AlertsConfig, file: str) -> None:
             raise UserMistake(
                 f"{file}: labels[{index}].description: expected words of its own, got those of label {other!r}"
             )
+    _check_rules(config.rules or [], file)
     names = [label.name for label in config.labels]
     for index, route in enumerate(config.routes):
         for name in route.labels or []:
@@ -123,6 +165,20 @@ def _check_references(config: AlertsConfig, file: str) -> None:
         raise UserMistake(
             f"{file}: hypothesis_template: expected one {{}} where the label goes, got {config.hypothesis_template!r}"
         )
+
+
+def _check_rules(rules: list[Rule], file: str) -> None:
+    first_use: dict[str, int] = {}
+    for index, rule in enumerate(rules):
+        if not rule.text:
+            raise UserMistake(f"{file}: rules[{index}].value: expected more than blanks, got {rule.value!r}")
+        # X refuses a second rule of the same value, whatever its tag
+        earlier = first_use.setdefault(rule.text, index)
+        if earlier != index:
+            raise UserMistake(
+                f"{file}: rules[{index}].value: expected a value used once, got {cut(rule.text, 60)!r}, "
+                f"which is rules[{earlier}] already"
+            )
 
 
 def _check_known(file: str, key: str, kind: str, name: str, known: list[str]) -> None:

@@ -11,6 +11,7 @@ from pipeline.backoff import Backoff
 from pipeline.errors import UserMistake
 from pipeline.logs import get_logger
 from pipeline.s3_object import split_s3_place
+from pipeline.state_envelope import C
 from pipeline.state_file import FileStateStore
 from pipeline.state_s3 import S3StateStore
 from pipeline.state_store import MemoryStateStore, StateStore
@@ -40,11 +41,23 @@ def open_state_store(
     process holds; whether a bucket can be reached is known from the first ``load``.
     """
     if not place:
-        log.info("state is kept in memory only, and every start is a first one", service=service)
-        return MemoryStateStore(now)
+        return _MemoryOnly(now)
     if in_s3 := split_s3_place(place.rstrip("/")):
         bucket, prefix = in_s3
         return S3StateStore(s3(), bucket, f"{prefix}/{service}", now, lambda: Backoff(_FIRST_WAIT, _LONGEST_WAIT, rng))
     if _SCHEME.match(place) or "\0" in place:
         raise UserMistake(f"environment: STATE: expected a folder or s3://bucket/prefix, got {place!r}")
     return FileStateStore(Path(place) / service, now)
+
+
+class _MemoryOnly(MemoryStateStore):
+    """Says so once, as soon as somebody asks it: a service that needs no state has nothing to tell."""
+
+    _said = False
+
+    def load(self, kind: str, content_type: type[C]) -> C | None:
+        """As StateStore has it."""
+        if not self._said:
+            self._said = True
+            log.info("state is kept in memory only, and every start is a first one")
+        return super().load(kind, content_type)

@@ -3,7 +3,7 @@
 /healthz says whether all threads are alive: 200, or 503 with one line for each that is stuck (pipeline.watchdog).
 /readyz is 200 only while they are and everything that the service needs has been reached, and otherwise 503 with one
 line for each thing that is stuck or missing. /startupz is as /readyz until one look, at either, has found nothing
-missing, and from then on as /healthz.
+missing, and from then on as /healthz. What a start need not wait for may have a check of its own there.
 
 /startupz is for what kills a service that fails its check, as ECS does. /readyz would have it killed because X or the
 model is away, which helps nobody and uses up connects; /healthz would let a start that can never succeed count as one.
@@ -25,6 +25,8 @@ ReadinessChecks = Mapping[str, Callable[[], str | None]]
 class TelemetryServer:
     """Serves until ``close``. ``stuck`` gives one line for each thread that hangs: pass ``Watchdog.stuck``.
 
+    ``startup_checks`` are asked at /startupz instead of the ``checks`` of the same name.
+
     Raises UserMistake when the port is taken.
     """
 
@@ -35,8 +37,10 @@ class TelemetryServer:
         registry: CollectorRegistry,
         checks: ReadinessChecks,
         stuck: Callable[[], Sequence[str]] = tuple,
+        startup_checks: ReadinessChecks | None = None,
     ) -> None:
-        own = {"registry": registry, "readiness": _Readiness(checks), "stuck": staticmethod(stuck)}
+        readiness = _Readiness(checks, startup_checks or {})
+        own = {"registry": registry, "readiness": readiness, "stuck": staticmethod(stuck)}
         handler = type("Handler", (_Handler,), own)
         try:
             self._server = ThreadingHTTPServer((host, port), handler)
@@ -61,16 +65,24 @@ class TelemetryServer:
 class _Readiness:
     """Looks when it is asked, and remembers whether a look has ever found nothing missing."""
 
-    def __init__(self, checks: ReadinessChecks) -> None:
+    def __init__(self, checks: ReadinessChecks, startup_checks: ReadinessChecks) -> None:
         self._checks = checks
+        self._startup_checks = startup_checks
         # no lock: it only ever turns true, whichever thread does it
-        self.was_ready = False
+        self._has_started = False
 
     def missing(self) -> list[str]:
         """One line for each thing that is missing."""
-        wrong = [f"{name}: {trouble}" for name, check in self._checks.items() if (trouble := check())]
+        return self._wrong_of(self._checks)
+
+    def missing_to_start(self) -> list[str]:
+        """One line for each thing that the start still waits for."""
+        return [] if self._has_started else self._wrong_of({**self._checks, **self._startup_checks})
+
+    def _wrong_of(self, checks: ReadinessChecks) -> list[str]:
+        wrong = [f"{name}: {trouble}" for name, check in checks.items() if (trouble := check())]
         if not wrong:
-            self.was_ready = True
+            self._has_started = True
         return wrong
 
 
@@ -92,8 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/readyz":
             self._answer_wrong([*self.stuck(), *self.readiness.missing()], "ready")
         elif path == "/startupz":
-            missing = [] if self.readiness.was_ready else self.readiness.missing()
-            self._answer_wrong([*self.stuck(), *missing], "started")
+            self._answer_wrong([*self.stuck(), *self.readiness.missing_to_start()], "started")
         else:
             self._answer(404, b"expected /metrics, /healthz, /readyz or /startupz\n")
 

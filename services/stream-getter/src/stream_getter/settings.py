@@ -1,22 +1,23 @@
-"""Settings of stream-getter, from environment variables."""
+"""Settings of stream-getter that hold for every source, from environment variables."""
 
 from typing import Annotated
 
 import msgspec
 
-from pipeline.settings import CommonSettings, Count, Seconds, Text, Url
-
-BackfillMinutes = Annotated[int, msgspec.Meta(ge=0, le=5, title="a whole number from 0 to 5")]
+from pipeline.settings import CommonSettings, Count, Text, Url
+from stream_getter.sources import SOURCES
 
 
 class Settings(CommonSettings, frozen=True, kw_only=True, rename="upper"):
-    """Each field in capitals is a variable; services/stream-getter/README.md says what each means."""
+    """Each field in capitals is a variable; services/stream-getter/README.md says what each means.
+
+    Sources have settings of their own beside these.
+    """
 
     aws_region: Text
     posts_queue_url: Url
-    x_bearer_token: Text
-    x_api_url: Url = "https://api.x.com"
-    x_backfill_minutes: BackfillMinutes = 0
-    stall_seconds: Seconds = 22.0
+    alerts_queue_url: Url = ""
+    source: Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(SOURCES)})$", title=" or ".join(SOURCES))] = "x"
+    state: str = ""
     max_buffered_mb: Count = 64
-    remembered_ids: Count = 100_000
+    remembered_mb: Count = 32

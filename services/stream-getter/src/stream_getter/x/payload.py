@@ -6,21 +6,43 @@ Only ``data.id`` and ``data.text`` are needed; everything else may be missing, n
 
 import html
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from pipeline.contracts import VERSION, Author, MatchedRule, Post
 from pipeline.text import clean, cut
+from stream_getter.x.rules.tags import tag_as_written
 
 #: Characters of text kept of one post; X allows 25,000.
 TEXT_LIMIT = 100_000
 LINKS_LIMIT = 50
+#: Characters of an id; X's have up to 19 digits.
+_ID_LIMIT = 64
+
+S = TypeVar("S", bound="_Struct")
 
 
 class NoPost(ValueError):
-    """The line holds no post; the message says in a few words what it holds instead."""
+    """The line holds no post; the message says in a few words what it holds instead.
+
+    ``kind`` is one of few: ``error message``, ``unknown message``, ``not JSON``, ``no id or text``, ``nested too
+    deeply``. ``disconnect`` is what X says where it announces that it ends the connection, and empty otherwise.
+    """
+
+    def __init__(self, kind: str, what: str = "", disconnect: str = "") -> None:
+        super().__init__(what or kind)
+        self.kind = kind
+        self.disconnect = disconnect
+
+
+class Parsed(NamedTuple):
+    """A post, and what may miss in it: ``errors beside it``, ``unreadable fields``, ``broken characters``, or ""."""
+
+    post: Post
+    flaw: str
 
 
 class _Struct(msgspec.Struct, gc=False):
@@ -97,21 +119,40 @@ class _EssentialPayload(_Struct):
 
 _decoder = msgspec.json.Decoder(_Payload)
 _essential_decoder = msgspec.json.Decoder(_EssentialPayload)
+_NO_INCLUDES = _Includes()
+#: Of X's problems, those by which it announces the end of a connection.
+_DISCONNECT = "operational-disconnect"
 
 
 def parse_post(line: bytes, received_at: datetime, trace_id: str) -> Post:
     """The post in one line of the stream. Raises NoPost."""
-    payload = _decoded(line)
+    return parse_line(line, received_at, trace_id).post
+
+
+def parse_line(line: bytes, received_at: datetime, trace_id: str) -> Parsed:
+    """The post in one line of the stream, and what may miss in it. Raises NoPost."""
+    try:
+        payload, flaw = _decoder.decode(line), ""
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        payload, flaw = _salvaged(line)
     tweet = payload.data
     if tweet is None:
-        raise NoPost(_what_else(payload))
-    includes = payload.includes or _Includes()
+        raise _no_post(payload)
+    if payload.errors:
+        flaw = flaw or "errors beside it"
+    return Parsed(_post(tweet, payload, received_at, trace_id), flaw)
+
+
+def _post(tweet: _Tweet, payload: _Payload, received_at: datetime, trace_id: str) -> Post:
+    if len(tweet.id) > _ID_LIMIT:
+        raise NoPost("no id or text", f"an id of {len(tweet.id)} characters")
+    includes = payload.includes or _NO_INCLUDES
     original = _referenced(tweet, "retweeted", includes)
     quoted = _referenced(original or tweet, "quoted", includes)
     source = original or tweet
     text = _whole_text(source)
     if not text:
-        raise NoPost("a post without text")
+        raise NoPost("no id or text", "a post without text")
     author = next((user for user in includes.users if user.id == tweet.author_id), None)
     return Post(
         v=VERSION,
@@ -125,35 +166,52 @@ def parse_post(line: bytes, received_at: datetime, trace_id: str) -> Post:
         created_at=_utc(tweet.created_at) or received_at,
         received_at=received_at,
         lang=tweet.lang,
-        rules=[MatchedRule(id=str(rule.id), tag=clean(rule.tag or "")) for rule in payload.matching_rules],
+        rules=[
+            MatchedRule(id=str(rule.id), tag=tag_as_written(clean(rule.tag or ""))) for rule in payload.matching_rules
+        ],
         repost_of=next((f"x:{ref.id}" for ref in tweet.referenced_tweets if ref.type == "retweeted"), ""),
         edit_of=_first_version(tweet),
         trace_id=trace_id,
     )
 
 
-def _decoded(line: bytes) -> _Payload:
+def _salvaged(line: bytes) -> tuple[_Payload, str]:
+    """What can be read of a line that is not as expected, and its flaw. Raises NoPost."""
     try:
         try:
-            return _lenient(line)
+            return _lenient(line), "unreadable fields"
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return _lenient(_repaired(line))
+            line = _repaired(line)
+        try:
+            return _decoder.decode(line), "broken characters"
+        except msgspec.ValidationError:
+            return _lenient(line), "unreadable fields"
     except RecursionError as error:
-        raise NoPost("JSON that is nested too deeply") from error
+        raise NoPost("nested too deeply", "JSON that is nested too deeply") from error
 
 
 def _lenient(line: bytes) -> _Payload:
-    """The payload, or only its essentials. Raises NoPost where these miss, DecodeError if it is no JSON."""
+    """The payload without what has another type. Raises NoPost without an id and text, DecodeError if it is no JSON."""
     try:
-        return _decoder.decode(line)
-    except msgspec.ValidationError:
-        # a field we could do without has another type: the post itself is still good
-        pass
-    try:
-        essential = _essential_decoder.decode(line).data
+        _essential_decoder.decode(line)
     except msgspec.ValidationError as error:
-        raise NoPost(f"JSON without a post's id and text ({error})") from error
-    return _Payload(data=_Tweet(id=essential.id, text=essential.text))
+        raise NoPost("no id or text", f"JSON without a post's id and text ({error})") from error
+    document = msgspec.json.decode(line)
+    parts = {name: document[name] for name in ("matching_rules", "errors") if name in document}
+    payload = _fitting(_Payload, parts)
+    payload.data = _fitting(_Tweet, document["data"])
+    payload.includes = _fitting(_Includes, document.get("includes"))
+    return payload
+
+
+def _fitting(kind: type[S], value: Any) -> S:
+    """The struct of those fields that can be converted; the others are left out."""
+    fields = {}
+    for field in msgspec.structs.fields(kind):
+        if isinstance(value, dict) and field.encode_name in value:
+            with suppress(msgspec.ValidationError):
+                fields[field.name] = msgspec.convert(value[field.encode_name], field.type)
+    return kind(**fields)
 
 
 def _repaired(line: bytes) -> bytes:
@@ -166,12 +224,19 @@ def _repaired(line: bytes) -> bytes:
         raise NoPost("not JSON") from error
 
 
-def _what_else(payload: _Payload) -> str:
-    if payload.errors:
-        error = payload.errors[0]
-        said = f"{error.get('title', '?')}: {error.get('detail', '')}"
-        return f"an error message: {clean(cut(said, 300))}"
-    return "an unknown kind of message"
+def _no_post(payload: _Payload) -> NoPost:
+    if not payload.errors:
+        return NoPost("unknown message", "an unknown kind of message")
+    error = next((each for each in payload.errors if each.get("title") == _DISCONNECT), payload.errors[0])
+    disconnect = ""
+    if error.get("title") == _DISCONNECT:
+        disconnect = _in_short(f"{error.get('disconnect_type', '?')}: {error.get('detail', '')}")
+    said = _in_short(f"{error.get('title', '?')}: {error.get('detail', '')}")
+    return NoPost("error message", f"an error message: {said}", disconnect)
+
+
+def _in_short(said: str) -> str:
+    return " ".join(clean(cut(said, 300)).split())
 
 
 def _whole_text(tweet: _Tweet) -> str:
@@ -180,6 +245,8 @@ def _whole_text(tweet: _Tweet) -> str:
 
 
 def _unescaped(text: str) -> str:
+    if "&" not in text:
+        return text
     try:
         return html.unescape(text)
     except ValueError:

@@ -24,11 +24,13 @@ class LineSplitter:
                 self._skipping = False
             elif len(self._rest) + end - start > self._max_bytes:
                 self._refuse()
-            else:
+            elif self._rest:
                 self._rest += chunk[start:end]
                 line = bytes(self._rest)
                 self._rest.clear()
                 yield line.removesuffix(b"\r")
+            else:
+                yield chunk[start:end].removesuffix(b"\r")
             start = end + 1
         if not self._skipping:
             self._rest += chunk[start:]

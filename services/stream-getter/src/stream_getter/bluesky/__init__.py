@@ -1,0 +1,1 @@
+"""The source bluesky: the network's public posts, from Jetstream."""
