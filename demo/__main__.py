@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import time
@@ -12,11 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.accounts import Accounts, read_sample, take_accounts
 from demo.processes import ProcessDied, ProcessGroup
-from demo.road import ADDRESS, ROOT, SERVICES, NotStarted, Road
+from demo.road import ADDRESS, ROOT, SERVICES, SIMULATED, STATE, NotStarted, Road
 from demo.stack import StackNotMade
 from demo.summary import summary
 from pipeline.alerts_config import AlertsConfig, read_alerts_config
 from pipeline.errors import UserMistake
+from stream_getter.sources import SOURCES
 
 SAMPLE = (ROOT / "samples/posts_dev.jsonl", ROOT / "samples/posts_test.jsonl")
 FOLDER = ADDRESS.parent
@@ -27,14 +29,22 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
-    """Exits with 0 when every post is accounted for (or at Ctrl-C after the sample), 1 if not, 2 for a mistake."""
+    """Exits with 0 when every post is accounted for (or at Ctrl-C after the sample), 1 if not, 2 for a mistake.
+
+    With a source other than the simulated one it runs until Ctrl-C, and then exits with 130.
+    """
     parser = argparse.ArgumentParser(prog="make demo", description="The whole road on this machine.")
     parser.add_argument("--once", action="store_true", help="end after the sample")
+    parser.add_argument(
+        "--source", choices=SOURCES, default=SIMULATED, help="where posts come from; x is simulated (default: x)"
+    )
     parser.add_argument("--rate", type=float, default=20.0, help="posts per second (default: %(default)s)")
     parser.add_argument("--config", type=Path, default=ROOT / "config/alerts.yaml", help="labels and routes")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for the ledgers (default: .demo)")
     parser.add_argument("--log-level", default="INFO", help="of the services (default: %(default)s)")
     options = parser.parse_args()
+    if options.once and options.source != SIMULATED:
+        parser.error(f"--once: expected --source {SIMULATED}, whose sample has an end, got {options.source}")
     started = time.monotonic()
     try:
         config = read_alerts_config(options.config)
@@ -44,13 +54,26 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for old in (*options.folder.glob("*.jsonl"), options.folder / ADDRESS.name):
         old.unlink(missing_ok=True)
+    # a cursor of yesterday would bring a day of posts
+    shutil.rmtree(options.folder / STATE, ignore_errors=True)
     group = ProcessGroup(sys.stdout, width=max(map(len, (*SERVICES, "simulator"))))
-    road = Road(group, options.folder, SAMPLE, options.rate, options.config.resolve(), options.log_level)
+    road = Road(
+        group,
+        options.folder.resolve(),
+        SAMPLE,
+        options.rate,
+        options.config.resolve(),
+        options.log_level,
+        options.source,
+    )
     for number in ENDINGS:
         signal.signal(number, _interrupt)
     code = 130
     try:
         road.start()
+        if options.source != SIMULATED:
+            group.say(f"posts come from {options.source} and alerts appear here; Ctrl-C ends everything")
+            road.wait_until(lambda: False, float("inf"))
         code = _play(group, road, config, started)
         if not options.once:
             (options.folder / ADDRESS.name).write_text(road.simulator_url)

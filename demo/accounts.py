@@ -11,7 +11,7 @@ from typing import Any
 from classifier.endpoint import TEXT_LIMIT
 from classifier.judgement import judged_text
 from pipeline.alerts_config import AlertsConfig
-from stream_getter.x_payload import parse_post
+from stream_getter.x.payload import parse_post
 
 
 @dataclass(frozen=True)

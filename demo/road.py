@@ -17,7 +17,10 @@ from demo.stack import REGION, client, create_stack, service_environment
 ROOT = Path(__file__).parent.parent
 #: Where a running demo leaves the simulator's address, for `make post`.
 ADDRESS = ROOT / ".demo/simulator_url"
+#: The source that the simulator plays; any other is read as stream-getter's own variables say.
+SIMULATED = "x"
 SERVICES = ("stream-getter", "classifier", "notifier")
+STATE = "state"
 _START_SECONDS = 60.0
 _TOKEN = "demo-token"  # noqa: S105 - of the simulator, which anyone may read
 
@@ -38,13 +41,22 @@ class Road:
     """Starts and stops everything. Programs are those of this Python's environment."""
 
     def __init__(
-        self, group: ProcessGroup, folder: Path, posts: Sequence[Path], rate: float, config: Path, log_level: str
+        self,
+        group: ProcessGroup,
+        folder: Path,
+        posts: Sequence[Path],
+        rate: float,
+        config: Path,
+        log_level: str,
+        source: str = SIMULATED,
     ) -> None:
         self._group = group
+        self._folder = folder
         self._posts = posts
         self._rate = rate
         self._config = config
         self._log_level = log_level
+        self._source = source
         self._bin = Path(sys.executable).parent
         self.ledgers = Ledgers(folder / "simulator.jsonl", folder / "recorder.jsonl")
         ports = free_ports(7)
@@ -54,7 +66,7 @@ class Road:
         self.telemetry_ports = dict(zip(SERVICES, ports[4:], strict=True))
 
     def start(self) -> None:
-        """Brings everything up in order; the stream begins to play last. Raises NotStarted, ProcessDied."""
+        """Brings everything up in order, stream-getter last. Raises NotStarted, ProcessDied."""
         self._start_emulator()
         self._start_model()
         self._start_witness()
@@ -63,7 +75,8 @@ class Road:
         client("sns", self.emulator_url).subscribe(
             TopicArn=outputs["NotificationsTopicArn"], Protocol="http", Endpoint=f"{self.recorder_url}/sns"
         )
-        self._start_simulator()
+        if self._source == SIMULATED:
+            self._start_simulator()
         self._wait_for("the model", f"{self.model_url}/ping")
         environment = self._service_environment(outputs)
         for service in ("notifier", "classifier", "stream-getter"):
@@ -129,13 +142,22 @@ class Road:
             "AWS_ENDPOINT_URL_SQS": self.emulator_url,
             "AWS_ENDPOINT_URL_SNS": self.emulator_url,
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.recorder_url,
+            "SOURCE": self._source,
+            "STATE": str(self._folder / STATE),
             "X_API_URL": self.simulator_url,
             "X_BEARER_TOKEN": _TOKEN,
             "ENDPOINT_NAME": "minilm",
             "ALERTS_CONFIG": shlex.quote(str(self._config)),
             "LOG_FORMAT": "readable",
             "LOG_LEVEL": self._log_level,
+            **self._variables_of_the_source(),
         }
+
+    def _variables_of_the_source(self) -> dict[str, str]:
+        prefix = f"{self._source.upper()}_"
+        if self._source == SIMULATED:
+            return {}
+        return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
 
     def _say(self, text: str) -> None:
         self._group.say(text)

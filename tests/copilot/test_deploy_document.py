@@ -36,8 +36,9 @@ COMMANDS = [words for block in ALL_BLOCKS for words in commands(block.text)]
 #: What the shell itself knows, programs that the first table asks for, and functions of the document.
 SHELL = {"for", "done", "fi", "break", "export", "local", "read", "printf", "true"}
 PIPELINE = ".venv/bin/pipeline"
-PROGRAMS = {PIPELINE, "aws", "basename", "cat", "copilot", "curl", "docker", "git", "grep", "make"}
-FUNCTIONS = {"deploy", "exported", "x"}
+STREAM_GETTER = ".venv/bin/stream-getter"
+PROGRAMS = {PIPELINE, STREAM_GETTER, "aws", "basename", "cat", "copilot", "curl", "docker", "git", "grep", "make"}
+FUNCTIONS = {"deploy", "exported"}
 
 
 class Done(NamedTuple):
@@ -107,11 +108,11 @@ def test_the_first_block_makes_templates_and_finds_copilot(done: Done) -> None:
     assert "v1.34.1" in printed
 
 
-def test_rules_are_tried_added_listed_and_deleted(done: Done) -> None:
-    # tried, added, listed
-    assert printed_by(done, "dry_run").count('"tag"') == 3
+def test_rules_are_checked_planned_added_and_listed(done: Done) -> None:
+    rule = "(earthquake OR tremor) lang:en -is:retweet"
+    assert printed_by(done, "rules check").count(rule) >= 2
+    assert done.rules == [rule]
     assert '"1234"' in printed_by(done, "/2/usage/tweets")
-    assert done.rules == []
 
 
 def test_one_zone_has_one_gateway_in_all_environments(done: Done) -> None:

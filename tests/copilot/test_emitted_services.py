@@ -8,16 +8,22 @@ import pytest
 
 import classifier.settings
 import notifier.settings
+import stream_getter.bluesky.settings
 import stream_getter.settings
+import stream_getter.x.settings
 from deployment.copilot_package import PackagedWorkspace
 from pipeline.settings import CommonSettings
 from tests.support.copilot_templates import packaged_addons, packaged_service
 
 ENVIRONMENTS = ("test", "prod")
-SETTINGS: dict[str, type[CommonSettings]] = {
-    "stream-getter": stream_getter.settings.Settings,
-    "classifier": classifier.settings.Settings,
-    "notifier": notifier.settings.Settings,
+SETTINGS: dict[str, tuple[type[CommonSettings], ...]] = {
+    "stream-getter": (
+        stream_getter.settings.Settings,
+        stream_getter.x.settings.XSettings,
+        stream_getter.bluesky.settings.BlueskySettings,
+    ),
+    "classifier": (classifier.settings.Settings,),
+    "notifier": (notifier.settings.Settings,),
 }
 ALL = (*SETTINGS, "monitoring")
 
@@ -64,7 +70,7 @@ def test_it_is_given_every_setting_that_it_requires_and_none_that_it_does_not_kn
 ) -> None:
     task = container(stack(service, environment), service)
     given = {*pairs(task["Environment"], "Value"), *pairs(task.get("Secrets", []), "ValueFrom")}
-    fields = {field.encode_name: field.required for field in msgspec.structs.fields(SETTINGS[service])}
+    fields = {field.encode_name: field.required for kind in SETTINGS[service] for field in msgspec.structs.fields(kind)}
     own = {name for name in given if not name.startswith("COPILOT_")}
     assert own <= fields.keys()
     assert {name for name, required in fields.items() if required} <= own
@@ -81,6 +87,7 @@ def test_variables_lead_to_this_environments_own_resources(stack: StackOf, envir
         "DELIVERIES_DEAD_LETTER_QUEUE_URL": "<DeliveriesDeadLetterQueue>",
         "SNS_TOPIC_ARN": "<NotificationsTopic>",
         "AWS_REGION": "eu-west-1",
+        "STATE": "s3://<StateBucket>/state",
         "ALERTS_CONFIG": "s3://<StateBucket>/config/alerts.yaml config/alerts.yaml",
     }
     for service in SETTINGS:

@@ -184,11 +184,16 @@ def places_of_the_configuration(work: ServicesAtWork) -> dict[str, str]:
 def rights_without_a_call(work: ServicesAtWork) -> dict[Right, str]:
     """What policies allow and no call shows, and why it is there all the same."""
     bucket = work.deployed.exported("StateBucketArn")
+    of_bluesky = "of the source bluesky, which is not run here"
     not_there = "without it S3 answers 403, not 404, for a configuration that nobody has uploaded"
     return {
         Right("classifier", "s3:ListBucket", bucket): not_there,
         Right("notifier", "s3:ListBucket", bucket): not_there,
+        Right("stream-getter", "s3:ListBucket", bucket): not_there,
         Right("stream-getter", "sqs:SendMessage", work.arn("alerts")): "for notices, of spend and of silence",
+        Right("stream-getter", "s3:GetObject", f"{bucket}/config/alerts.yaml"): of_bluesky,
+        Right("stream-getter", "s3:GetObject", f"{bucket}/state/stream-getter/bluesky-cursor.json"): of_bluesky,
+        Right("stream-getter", "s3:PutObject", f"{bucket}/state/stream-getter/bluesky-cursor.json"): of_bluesky,
     }
 
 

@@ -17,7 +17,7 @@ UNTIL_SEEN = 120.0
 #: These tell how much is wrong or waiting, so 0 is their best value.
 ZERO_IS_FINE = re.compile(
     r"_depth|oldest_message_age|buffered_bytes|vector\(0\)|outcome!?[=~]|== bool|absent"
-    r"|refused|failures|given_back|dead_lettered|claims_lost|unsendable"
+    r"|refused|failures|given_back|dead_lettered|claims_lost|unsendable|budget"
 )
 
 

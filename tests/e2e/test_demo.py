@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,8 @@ import pytest
 
 from demo.accounts import read_sample, take_accounts
 from pipeline.alerts_config import read_alerts_config
+from tests.support import jetstream_messages
+from tests.support.jetstream_server import JetstreamServer
 
 SAMPLE = [Path("samples/posts_dev.jsonl"), Path("samples/posts_test.jsonl")]
 DEADLINE = 120.0
@@ -21,12 +24,13 @@ DEADLINE = 120.0
 class Demo:
     """One run as a process; its folder name is on the command line of what it starts, which tells them apart."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.output = folder / "output.txt"
         command = [sys.executable, "-m", "demo", "--folder", str(folder), *arguments]
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            environment = {**os.environ, **(variables or {})}
+            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
 
     def wait_for_output(self, text: str) -> None:
         deadline = time.monotonic() + DEADLINE
@@ -89,6 +93,26 @@ def test_a_post_of_ones_own_reaches_the_terminal(tmp_path: Path) -> None:
         demo.process.send_signal(signal.SIGTERM)
         # after the sample the verdict on it is the exit code
         assert demo.process.wait(60) == 0
+
+
+def test_posts_of_another_source_reach_the_terminal(tmp_path: Path) -> None:
+    with JetstreamServer() as bluesky:
+        demo = Demo(tmp_path, "--source", "bluesky", variables={"BLUESKY_URLS": bluesky.url})
+        try:
+            demo.wait_for_output("posts come from bluesky")
+            text = "Huge wildfire near Bellbrook, bushfire burning towards the town"
+            bluesky.publish(jetstream_messages.post(1, time.time_ns() // 1000, text))
+            demo.wait_for_output("Huge wildfire near Bellbrook")
+        finally:
+            demo.process.send_signal(signal.SIGTERM)
+            assert demo.process.wait(60) == 130
+    assert "simulator " not in demo.output.read_text()
+
+
+def test_a_source_without_an_end_cannot_be_played_once(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "--source", "bluesky", "--once")
+    assert demo.process.wait(60) == 2
+    assert "--once: expected --source x" in demo.output.read_text()
 
 
 def test_a_service_that_dies_ends_the_demo_with_its_name(tmp_path: Path) -> None:
