@@ -11,14 +11,14 @@ CODE := libs services model simulator demo monitoring deployment bench tests
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(READY) ## everything runs on this machine, posts flow, alerts appear; ONCE=1 ends after the sample
-	@$(BIN)/python -m demo $(if $(filter 1,$(ONCE)),--once)
+demo: $(READY) ## everything runs on this machine, posts flow, alerts appear; ONCE=1 ends after the sample; SOURCE=bluesky
+	@$(BIN)/python -m demo $(if $(filter 1,$(ONCE)),--once) $(if $(SOURCE),--source="$(SOURCE)")
 
 post: $(READY) ## one more post on the running demo's stream: make post TEXT="..."
 	@$(BIN)/python -m demo.post
 
 test: $(READY) ## every test (unit, integration, end to end)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 properties: $(READY) ## reader and writer in 10,000 random interleavings; INTERLEAVINGS=... SEED=...
 	@INTERLEAVINGS=$(or $(INTERLEAVINGS),10000) $(BIN)/python -m pytest tests/properties
@@ -26,10 +26,13 @@ properties: $(READY) ## reader and writer in 10,000 random interleavings; INTERL
 chaos: $(READY) ## kills and outages under load, for some twenty minutes; SEED=... repeats a run
 	@$(BIN)/python -m pytest tests/chaos
 
-bench: bench-pipeline ## every benchmark
+bench: bench-pipeline bench-stream-getter ## every benchmark
 
 bench-pipeline: $(READY) ## reader and writer against a bare loop of boto3, 3 minutes; OPTIONS="--server strict --check"
 	@$(BIN)/python -m bench.pipeline $(OPTIONS)
+
+bench-stream-getter: $(READY) ## stream-getter against one send a post and a bare batch loop; OPTIONS="--server ministack"
+	@$(BIN)/python -m bench.stream_getter $(OPTIONS)
 
 check: $(READY) ## lint, format, types, manifests, fast tests: before each commit
 	@$(BIN)/ruff check .
@@ -71,4 +74,4 @@ $(READY): requirements/bootstrap.lock requirements/development.lock $(PACKAGES:%
 	@requirements/install.sh "$(PYTHON)" "$(VENV)" $(PACKAGES)
 	@touch $@
 
-.PHONY: help demo post test properties bench bench-pipeline chaos check format docs smoke config model-image templates lock clean
+.PHONY: help demo post test properties bench bench-pipeline bench-stream-getter chaos check format docs smoke config model-image templates lock clean

@@ -32,6 +32,7 @@ class Operations:
         self._operations: dict[str, tuple[msgspec.json.Decoder[wire.OnQueue], Callable[..., wire.Shape]]] = {
             operation.__name__: (msgspec.json.Decoder(operation), method)
             for operation, method in (
+                (wire.SendMessage, self._send_one),
                 (wire.SendMessageBatch, self._send),
                 (wire.DeleteMessageBatch, self._delete),
                 (wire.ChangeMessageVisibilityBatch, self._hide),
@@ -98,6 +99,11 @@ class Operations:
                 for entry, message in zip(request.entries, messages, strict=True)
             ]
         )
+
+    def _send_one(self, queue: Queue, request: wire.SendMessage) -> wire.Shape:
+        message = Message(request.message_body, request.message_attributes)
+        queue.add([message])
+        return wire.SentOne(message.id, message.md5)
 
     def _delete(self, queue: Queue, request: wire.DeleteMessageBatch) -> wire.Shape:
         _check_count(request.entries)

@@ -49,11 +49,16 @@ class Poll:
         self.over: asyncio.TimerHandle | None = None
 
 
+#: How the name of a queue ends that accepts everything and keeps nothing.
+SINK = "-sink"
+
+
 class Queue:
     """Messages in the order in which they became visible. All of it runs in the thread of ``loop``."""
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop) -> None:
         self.name = name
+        self._keeps = not name.endswith(SINK)
         self._loop = loop
         self._visible: deque[Message] = deque()
         self._hidden: dict[str, Message] = {}
@@ -67,8 +72,9 @@ class Queue:
 
     def add(self, messages: Sequence[Message]) -> None:
         """New messages; polls that wait get them."""
-        self._visible.extend(messages)
-        self._serve()
+        if self._keeps:
+            self._visible.extend(messages)
+            self._serve()
 
     def poll(self, poll: Poll, wait_seconds: float) -> None:
         """Answers at once where any message is visible, and with none after ``wait_seconds``."""

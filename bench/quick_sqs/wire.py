@@ -33,6 +33,13 @@ class SendMessageBatch(OnQueue):
     entries: list[SendEntry]
 
 
+class SendMessage(OnQueue):
+    """A request."""
+
+    message_body: str
+    message_attributes: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 class ReceiveMessage(OnQueue):
     """A request; times in seconds. To name any attribute is to name all."""
 
@@ -72,6 +79,13 @@ class Sent(Shape):
     """The answer to one SendEntry."""
 
     id: str
+    message_id: str
+    md5: str = msgspec.field(name="MD5OfMessageBody")
+
+
+class SentOne(Shape):
+    """The answer to SendMessage."""
+
     message_id: str
     md5: str = msgspec.field(name="MD5OfMessageBody")
 

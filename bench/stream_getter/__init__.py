@@ -1,0 +1,1 @@
+"""What stream-getter makes of a stream, from the socket to the queue, against two bare loops of boto3."""
