@@ -30,6 +30,8 @@ def _main() -> int:
     except Unavailable as trouble:
         code = _told(trouble, 1)
     except KeyboardInterrupt:
+        # what Ctrl-C has left half made complains when it is thrown away, in many lines and to no purpose
+        sys.unraisablehook = lambda _complaint: None
         print("pipeline: stopped", file=sys.stderr)
         code = _INTERRUPTED
     except BrokenPipeError:

@@ -33,6 +33,8 @@ def run_subcommand(arguments: Sequence[str], environ: Mapping[str, str], termina
         code = SUBCOMMANDS[name][0](arguments[1:], environ, terminal)
         terminal.out.flush()
     except KeyboardInterrupt:
+        # what Ctrl-C has left half made complains when it is thrown away, in many lines and to no purpose
+        sys.unraisablehook = lambda _complaint: None
         terminal.remark("stream-getter: stopped")
         code = _INTERRUPTED
     except BrokenPipeError:
