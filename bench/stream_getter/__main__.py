@@ -2,16 +2,13 @@
 
 import argparse
 import itertools
-import json
 import platform
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from bench.child_process import ChildFailed, ChildProcess
+from bench.child_process import ChildProcess
+from bench.command_line import progress, run, whole_number
 from bench.pipeline.comparison import NotDone
 from bench.pipeline.memory import Memory
 from bench.pipeline.servers import SERVERS, Server
@@ -37,18 +34,7 @@ _PATIENCE = 120.0
 def main() -> None:
     """Exits with 0; with 1 when it could not measure, or with --check when a bound is broken; 2 for a mistake."""
     options = _options()
-    try:
-        figures = _figures(options)
-    except (ChildFailed, NotDone, BotoCoreError, ClientError) as error:
-        sys.exit(f"bench-stream-getter: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    print(table(figures))
-    broken = broken_bounds(figures)
-    for line in broken:
-        print(f"out of bounds: {line}")
-    print(json.dumps(as_json(figures)))
-    sys.exit(1 if broken and options.check else 0)
+    run("bench-stream-getter", lambda: _figures(options), table, broken_bounds, as_json, check=options.check)
 
 
 def _options() -> argparse.Namespace:
@@ -57,26 +43,24 @@ def _options() -> argparse.Namespace:
         description="stream-getter from the socket to the queue, against bare loops of boto3; see bench/README.md.",
     )
     parser.add_argument("--server", choices=SERVERS, default="quick", help="what is called (default: %(default)s)")
-    parser.add_argument("--rounds", type=_number, default=5, help="each gives a ratio (default: %(default)s)")
-    parser.add_argument("--posts", type=_number, default=6000, help="of each measurement (default: %(default)s)")
-    parser.add_argument("--senders", type=_number, default=1, help="requests at a time (default: %(default)s)")
+    parser.add_argument("--rounds", type=whole_number, default=5, help="each gives a ratio (default: %(default)s)")
+    parser.add_argument("--posts", type=whole_number, default=6000, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--senders", type=whole_number, default=1, help="requests at a time (default: %(default)s)")
     parser.add_argument(
         "--latency-ms", type=float, default=5.0, help="that the server quick adds to a call (default: %(default)s)"
     )
-    parser.add_argument("--quiet-posts", type=_number, default=100, help="a tenth of a second apart, for the delay")
-    parser.add_argument("--parse-posts", type=_number, default=20_000, help="that are parsed, five times")
     parser.add_argument(
-        "--memory-posts", type=_number, default=1_000_000, help="that memory is watched over (default: %(default)s)"
+        "--quiet-posts", type=whole_number, default=100, help="a tenth of a second apart, for the delay"
+    )
+    parser.add_argument("--parse-posts", type=whole_number, default=20_000, help="that are parsed, five times")
+    parser.add_argument(
+        "--memory-posts",
+        type=whole_number,
+        default=1_000_000,
+        help="that memory is watched over (default: %(default)s)",
     )
     parser.add_argument("--check", action="store_true", help="exit with 1 where a figure is out of its bounds")
     return parser.parse_args()
-
-
-def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {number}")
-    return number
 
 
 def _figures(options: argparse.Namespace) -> Figures:
@@ -111,7 +95,7 @@ class _Measure:
         for way in WAYS:
             self._ask(way, self._stream.fast, min(posts[way], _WARM_UP))
         runs: dict[str, list[Measured]] = {way: [] for way in WAYS}
-        tell = _progress("rounds", rounds)
+        tell = progress("rounds", rounds)
         for number in range(rounds):
             for way in WAYS if number % 2 == 0 else reversed(WAYS):
                 runs[way].append(self._ask(way, self._stream.fast, posts[way]))
@@ -141,7 +125,7 @@ def _memory(stream: StreamServer, posts: int) -> Memory:
     samples = posts // step
     warm_up = max(1, samples // 20)
     resident = []
-    tell = _progress("posts that memory is watched over", posts)
+    tell = progress("posts that memory is watched over", posts)
     with QuickSqs() as server:
         queue = client("sqs", server.urls[0]).create_queue(QueueName=f"posts{SINK}")["QueueUrl"]
         errand = Errand(stream.fast, queue, (samples + warm_up) * step, senders=2)
@@ -150,17 +134,6 @@ def _memory(stream: StreamServer, posts: int) -> Memory:
                 resident.append(process.listen(_PATIENCE))
                 tell(max(0, number + 1 - warm_up) * step)
     return Memory(samples * step, resident[warm_up:])
-
-
-def _progress(what: str, of: int) -> Callable[[int], None]:
-    """Tells on a terminal how far it is, and nothing elsewhere."""
-
-    def tell(number: int) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if number >= of else ""
-            print(f"\r{what}: {number} of {of}", end=end, file=sys.stderr, flush=True)
-
-    return tell
 
 
 if __name__ == "__main__":

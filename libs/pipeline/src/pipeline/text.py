@@ -18,3 +18,8 @@ def clean(text: str) -> str:
 def cut(text: str, limit: int) -> str:
     """The text, at most ``limit`` characters long; a cut is shown by an ellipsis as its last character."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def short_line(text: str, limit: int) -> str:
+    """The beginning of what a program or server said, cleaned, in one line of at most ``limit`` characters."""
+    return " ".join(clean(cut(text, limit)).split())

@@ -9,7 +9,7 @@ from kafka.net.compat import KafkaNetClient
 
 from pipeline.errors import UserMistake
 from pipeline.logs import OccasionalLog, get_logger
-from pipeline.text import clean, cut
+from pipeline.text import short_line
 from stream_getter.kafka.settings import KafkaSettings
 
 log = get_logger(__name__)
@@ -99,7 +99,7 @@ class _Occasionally(logging.Handler):
         self._occasionally = occasionally
 
     def emit(self, record: logging.LogRecord) -> None:
-        said = " ".join(clean(cut(record.getMessage(), 300)).split())
+        said = short_line(record.getMessage(), 300)
         self._occasionally.warning(log, record.name, "kafka-python warns", of=record.name, said=said)
 
 

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from pipeline.backoff import Backoff
 from pipeline.connection_state import ConnectionState
 from pipeline.logs import OccasionalLog, get_logger
-from pipeline.text import clean, cut
+from pipeline.text import short_line
 from stream_getter.contract_json import NotAPost
 from stream_getter.kafka.client import BOOTSTRAP_SECONDS, REQUEST_SECONDS
 from stream_getter.kafka.fields import FieldMap
@@ -226,5 +226,5 @@ class KafkaTopic:
 def _in_short(error: Exception) -> str:
     kind = type(error).__name__
     # a timeout's error says None
-    words = " ".join(clean(cut(str(error), 300)).split()).removesuffix(": None")
+    words = short_line(str(error), 300).removesuffix(": None")
     return words if isinstance(error, KafkaError) else f"{kind}: {words}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import requests
 from urllib3.exceptions import HTTPError
 
-from pipeline.text import clean, cut
+from pipeline.text import short_line
 from stream_getter import __version__
 from stream_getter.x.auth import BearerAuth
 from stream_getter.x.redirects import without_redirects
@@ -63,8 +63,8 @@ class XApi:
         while inner.__cause__ or inner.__context__:
             inner = inner.__cause__ or inner.__context__ or inner
         # the token first: a cut may leave a part of it
-        words = clean(cut(self.without_token(str(inner)), _ERROR_CHARACTERS))
-        return f"{type(error).__name__}: {' '.join(words.split())}"
+        words = short_line(self.without_token(str(inner)), _ERROR_CHARACTERS)
+        return f"{type(error).__name__}: {words}"
 
     def close(self) -> None:
         """Lets go of all connections."""

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from pipeline.contracts import VERSION, Author, MatchedRule, Post
-from pipeline.text import clean, cut
+from pipeline.text import clean, cut, short_line
 from stream_getter.x.rules.tags import tag_as_written
 
 #: Characters of text kept of one post; X allows 25,000.
 TEXT_LIMIT = 100_000
 LINKS_LIMIT = 50
+#: Of what X says in an error message.
+_SAID_CHARACTERS = 300
 #: Characters of an id; X's have up to 19 digits.
 _ID_LIMIT = 64
 
@@ -230,13 +232,9 @@ def _no_post(payload: _Payload) -> NoPost:
     error = next((each for each in payload.errors if each.get("title") == _DISCONNECT), payload.errors[0])
     disconnect = ""
     if error.get("title") == _DISCONNECT:
-        disconnect = _in_short(f"{error.get('disconnect_type', '?')}: {error.get('detail', '')}")
-    said = _in_short(f"{error.get('title', '?')}: {error.get('detail', '')}")
+        disconnect = short_line(f"{error.get('disconnect_type', '?')}: {error.get('detail', '')}", _SAID_CHARACTERS)
+    said = short_line(f"{error.get('title', '?')}: {error.get('detail', '')}", _SAID_CHARACTERS)
     return NoPost("error message", f"an error message: {said}", disconnect)
-
-
-def _in_short(said: str) -> str:
-    return " ".join(clean(cut(said, 300)).split())
 
 
 def _whole_text(tweet: _Tweet) -> str:
