@@ -89,6 +89,7 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(path: str) -> No
         ("BLUESKY_SAVE_SECONDS", "soon"),
         ("BLUESKY_WORDS", "fire,,flood"),
         ("BLUESKY_LANGS", "en,"),
+        ("BLUESKY_LANGS", "english"),
     ],
 )
 def test_other_mistakes_name_their_variable(variable: str, value: str) -> None:

@@ -131,6 +131,10 @@ def test_hashtags_are_seen(text: str, expected: bool) -> None:
         ("“power outage”", "expected straight quotation marks (\"), got '“power outage”' at character 1"),
         ("fire - sale", "expected what must not be right after the minus, got '- sale' at character 6"),
         ("fire --sale", "expected what must not be right after the minus, got '--sale' at character 6"),
+        (
+            "fire lang:english",
+            "expected a language's code such as en or pt-BR, got 'lang:english' at character 6",
+        ),
         ("fire lang: en", "expected a value right after lang:, got ' en' at character 11"),
         (
             "fire sample:10",

@@ -11,10 +11,14 @@
 | ``has:links``, ``has:hashtags``, ``has:mentions`` | has at least one |
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 from stream_getter.matching.candidate import Candidate
 from stream_getter.matching.terms import has_marked_word, holds, normal
+
+#: About as BCP 47 has it: a few letters for the language, and what tells more of it behind hyphens.
+_LANGUAGE = re.compile(r"[a-z]{1,3}(-[a-z0-9]{1,8})*")
 
 Test = Callable[[Candidate], bool]
 
@@ -48,8 +52,8 @@ def _from(value: str) -> Test:
 
 def _lang(value: str) -> Test:
     wanted = normal(value)
-    if not wanted:
-        raise Refusal("a language after lang:")
+    if not _LANGUAGE.fullmatch(wanted):
+        raise Refusal("a language's code such as en or pt-BR")
     region = f"{wanted}-"
 
     def test(candidate: Candidate) -> bool:
