@@ -26,13 +26,19 @@ properties: $(READY) ## reader and writer in 10,000 random interleavings; INTERL
 chaos: $(READY) ## kills and outages under load, for some twenty minutes; SEED=... repeats a run
 	@$(BIN)/python -m pytest tests/chaos
 
-bench: bench-pipeline bench-stream-getter ## every benchmark
+bench: bench-pipeline bench-stream-getter bench-classifier bench-model ## every benchmark
 
 bench-pipeline: $(READY) ## reader and writer against a bare loop of boto3, 3 minutes; OPTIONS="--server strict --check"
 	@$(BIN)/python -m bench.pipeline $(OPTIONS)
 
 bench-stream-getter: $(READY) ## stream-getter against one send a post and a bare batch loop; OPTIONS="--server ministack"
 	@$(BIN)/python -m bench.stream_getter $(OPTIONS)
+
+bench-classifier: $(READY) ## classifier against the AWS sample's way and the endpoint alone, 5 minutes; OPTIONS="--check"
+	@$(BIN)/python -m bench.classifier $(OPTIONS)
+
+bench-model: $(READY) ## the model endpoint over HTTP against a bare loop of the same model, 2 minutes; OPTIONS="--check"
+	@$(BIN)/python -m bench.model $(OPTIONS)
 
 check: $(READY) ## lint, format, types, manifests, fast tests: before each commit
 	@$(BIN)/ruff check .
@@ -63,6 +69,8 @@ model-image: $(READY) ## our own model to an environment's repository in AWS: ma
 templates: $(READY) ## plain CloudFormation into dist/cloudformation, for deploys without Copilot; REGISTRY=... TAG=...
 	@$(BIN)/python -m deployment.templates $(if $(REGISTRY),--registry="$(REGISTRY)") $(if $(TAG),--tag="$(TAG)")
 
+transformers: $(VENV)/.transformers ## torch and transformers, which run any model, and the tests beside them: 0.9 GB or more
+
 lock: $(READY) ## resolve all lock files anew
 	@UV=$(BIN)/uv requirements/lock.sh
 
@@ -74,4 +82,8 @@ $(READY): requirements/bootstrap.lock requirements/development.lock $(PACKAGES:%
 	@requirements/install.sh "$(PYTHON)" "$(VENV)" $(PACKAGES)
 	@touch $@
 
-.PHONY: help demo post test properties bench bench-pipeline bench-stream-getter chaos check format docs smoke config model-image templates lock clean
+$(VENV)/.transformers: $(READY) requirements/model-transformers.lock requirements/torch.txt
+	@requirements/install-transformers.sh "$(VENV)"
+	@touch $@
+
+.PHONY: transformers help demo post test properties bench bench-pipeline bench-stream-getter bench-classifier bench-model chaos check format docs smoke config model-image templates lock clean

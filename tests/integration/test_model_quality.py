@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.model_quality.comparison import Comparison, RememberingEncoder
+from bench.model_quality.frozen_half import measure_frozen_half
+from bench.model_quality.labelled import FILES, read_labelled
 from tests.support.ranking_metrics import average_precision, macro_f1
 from zero_shot_model import assets
 from zero_shot_model.encoder import MAX_TOKENS, OpenVinoEncoder
+from zero_shot_model.examples import LabelExamples
 from zero_shot_model.scoring import ZeroShotClassifier
 
 TEMPLATE = "This post is about {}."
@@ -61,6 +65,64 @@ def test_crisis_posts_get_their_event(classifier: ZeroShotClassifier) -> None:
     results = classifier.classify(texts, labels, multi_label=True, template=TEMPLATE)
     chosen = [result.labels[0] if result.scores[0] >= 0.5 else "none" for result in results]
     assert macro_f1(expected, chosen, labels) >= 0.70
+
+
+@pytest.fixture(scope="module")
+def crisis(encoder: OpenVinoEncoder) -> Comparison:
+    labelled_posts(FILES["crisis"])  # skips where it is absent
+    return Comparison(read_labelled(os.environ.get(VARIABLE), "crisis"), encoder)
+
+
+def test_five_examples_a_label_tell_crises_better_apart(crisis: Comparison) -> None:
+    """The mean of three draws; the other posts of each draw are measured with. Five draws reached
+    0.09 more of macro-F1 and 0.10 of mean average precision (bench/model_quality).
+    """
+    without = crisis.without()
+    taught = [crisis.taught(5, draw)[0] for draw in range(3)]
+    assert sum(each.macro_f1 for each in taught) / 3 >= without.macro_f1 + 0.07
+    assert sum(each.mean_average_precision for each in taught) / 3 >= without.mean_average_precision + 0.07
+
+
+def test_thresholds_keep_about_their_meaning_with_examples(crisis: Comparison) -> None:
+    """With a vector that moves and a scale that does not, precision at 0.5 fell from 0.51 to 0.20."""
+    without, (taught, _) = crisis.without(), crisis.taught(5, 0)
+    assert taught.precision >= without.precision - 0.15
+    assert taught.recall >= without.recall
+    assert taught.f1_at_old_thresholds >= without.f1_at_old_thresholds - 0.05
+
+
+def test_counter_examples_beside_them_make_alerts_more_precise(crisis: Comparison) -> None:
+    taught, both = crisis.taught(5, 0)
+    assert both.precision >= taught.precision + 0.05
+    assert both.mean_average_precision >= taught.mean_average_precision + 0.01
+
+
+def test_examples_help_labels_and_posts_that_the_rule_was_not_chosen_on(encoder: OpenVinoEncoder) -> None:
+    """The labels of config/alerts.yaml on the sample's frozen half, five examples of the other half a label.
+
+    Nothing may be tuned on it. Five draws reached: mean average precision 0.536, 0.660 with examples and 0.683 with
+    counter-examples too; macro-F1 at the thresholds of the file 0.520, 0.569, 0.601.
+    """
+    half = measure_frozen_half(RememberingEncoder(encoder), draws=2)
+    without, taught, both = half.without, half.with_examples, half.with_counter_examples
+    assert taught.mean_average_precision >= without.mean_average_precision + 0.08
+    assert both.mean_average_precision >= without.mean_average_precision + 0.10
+    assert taught.macro_f1 >= without.macro_f1 + 0.02
+    assert both.macro_f1 >= without.macro_f1 + 0.04
+
+
+def test_counter_examples_lower_the_score_of_their_like_and_leave_the_labels_own_posts(
+    classifier: ZeroShotClassifier,
+) -> None:
+    likes = ["This new album is absolute fire", "the new mixtape is straight fire"]
+    posts = ["Wildfire spreads near the town, homes evacuated", "Firefighters battle a bushfire in the hills"]
+    given = LabelExamples(counter_examples={"a fire": ["her new album is fire", "that mixtape was pure fire"]})
+    without = classifier.classify([*likes, *posts], ["a fire"], True, TEMPLATE)
+    taught = classifier.classify([*likes, *posts], ["a fire"], True, TEMPLATE, given)
+    for before, after in zip(without[:2], taught[:2], strict=True):
+        assert after.scores[0] < before.scores[0] - 0.1
+    for before, after in zip(without[2:], taught[2:], strict=True):
+        assert after.scores[0] == pytest.approx(before.scores[0], abs=0.02)
 
 
 def test_an_earthquake_is_told_from_a_cat(classifier: ZeroShotClassifier) -> None:

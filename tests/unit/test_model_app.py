@@ -1,59 +1,77 @@
-"""Routes, bounds and order, over a classifier that waits until it is let go."""
+"""Routes, bounds and refusals, over a model that waits until it is let go."""
 
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import numpy as np
-from starlette.types import ASGIApp
+import pytest
+from prometheus_client import CollectorRegistry
 
-from zero_shot_model.app import create_app
-from zero_shot_model.encoder import DIMENSIONS, Vectors
+from zero_shot_model.app import App
+from zero_shot_model.calls import Call, CurrentCall
 from zero_shot_model.errors import EncoderClosed
-from zero_shot_model.model_queue import WARM_UP_TEXT, ModelQueue
-from zero_shot_model.protocol import Limits, read_request
-from zero_shot_model.scoring import ZeroShotClassifier
+from zero_shot_model.metrics import RequestMetrics
+from zero_shot_model.model_queue import WARM_UP_TEXT, Bounds, ModelQueue
+from zero_shot_model.protocol import ClassificationRequest, Limits
+from zero_shot_model.scoring import Classification
 
 DEADLINE_SECONDS = 20
 
 
-class GatedEncoder:
-    """Encodes texts whose name starts with "post" only once `gate` is open; remembers their order."""
+class GatedBackend:
+    """Judges posts once `gate` is open; remembers them. Those whose caller has gone are dropped when it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, knows_examples: bool = True) -> None:
+        self.knows_examples = knows_examples
+        self.current = CurrentCall()
         self.gate = threading.Event()
         self.gate.set()
-        self.posts: list[str] = []
+        self.calls: list[Call] = []
+        self.began: list[str] = []
+        self.judged: list[str] = []
         self.failure: Exception | None = None
+        self.closed = False
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        posts = [text for text in texts if text.startswith("post")]
-        self.posts += posts
-        if posts:
+    def classify(self, request: ClassificationRequest) -> list[Classification]:
+        if request.texts != [WARM_UP_TEXT]:
+            self.calls.append(self.current.get())
+            self.began += request.texts
             assert self.gate.wait(DEADLINE_SECONDS)
+            self.current.get().check()
             if self.failure is not None:
                 raise self.failure
-        return np.full((len(texts), DIMENSIONS), DIMENSIONS**-0.5, np.float32)
+            self.judged += request.texts
+        return [Classification(request.labels, [0.5] * len(request.labels)) for _ in request.texts]
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Client:
     """Speaks ASGI to the application in this very loop."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: App, registry: CollectorRegistry) -> None:
         self._app = app
+        self._registry = registry
 
     async def send(
-        self, path: str, body: bytes = b"", method: str = "POST", whole: bool = True
+        self, path: str, *chunks: bytes, method: str = "POST", whole: bool = True, gone: asyncio.Event | None = None
     ) -> tuple[int, dict[str, str], Any]:
-        """Status, headers and decoded body. Without `whole` the end of the body never comes."""
-        parts = [{"type": "http.request", "body": body, "more_body": not whole}]
+        """Status, headers and decoded body; status 0 for no answer at all.
+
+        Without `whole` the end of the body never comes; `gone` is set when the caller closes the connection.
+        """
+        bodies = list(chunks or [b""])
         sent: list[Any] = []
 
         async def receive() -> Any:
-            return parts.pop() if parts else await asyncio.Event().wait()
+            if bodies:
+                return {"type": "http.request", "body": bodies.pop(0), "more_body": bool(bodies) or not whole}
+            await (gone or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             sent.append(message)
@@ -61,92 +79,147 @@ class Client:
         scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": []}
         async with asyncio.timeout(DEADLINE_SECONDS):
             await self._app(scope, receive, send)
+        if not sent:
+            return 0, {}, None
         headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         content = b"".join(message.get("body", b"") for message in sent[1:])
-        return sent[0]["status"], headers, json.loads(content) if content else None
+        is_json = headers.get("content-type") == "application/json"
+        return sent[0]["status"], headers, json.loads(content) if is_json else content.decode()
 
-    async def classify(self, text: str, path: str = "/invocations") -> tuple[int, dict[str, str], Any]:
-        body = {"inputs": text, "parameters": {"candidate_labels": ["flood"]}}
-        return await self.send(path, json.dumps(body).encode())
+    async def classify(
+        self, *texts: str, path: str = "/invocations", **options: Any
+    ) -> tuple[int, dict[str, str], Any]:
+        body = {"inputs": list(texts), "parameters": {"candidate_labels": ["flood"]}}
+        return await self.send(path, json.dumps(body).encode(), **options)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self._registry.get_sample_value(name, labels)
 
 
 @asynccontextmanager
 async def client_of(
-    encoder: GatedEncoder, max_waiting: int = 32, body_seconds: float = DEADLINE_SECONDS, start: bool = True
+    backend: GatedBackend,
+    requests: int = 33,
+    texts: int = 100,
+    body_bytes: int = 10_000,
+    body_seconds: float = DEADLINE_SECONDS,
+    start: bool = True,
 ) -> AsyncIterator[Client]:
-    queue = ModelQueue(lambda: ZeroShotClassifier(encoder), max_waiting)
+    registry = CollectorRegistry()
+    metrics = RequestMetrics(registry)
+    bounds = Bounds(requests, texts, body_bytes)
+    queue = ModelQueue(lambda: backend, Limits(inputs=4, labels=2), bounds, metrics, backend.current)
     if start:
         await queue.start()
     try:
-        limits = Limits(inputs=2, labels=2)
-        yield Client(create_app(queue, limits, max_body_bytes=1000, body_seconds=body_seconds))
+        yield Client(App(queue, 1000, body_seconds, metrics, registry), registry)
     finally:
-        encoder.gate.set()
+        backend.gate.set()
         await asyncio.to_thread(queue.stop)
 
 
-async def until(encoder: GatedEncoder, posts: int) -> None:
+async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while len(encoder.posts) < posts:
+        while not condition():
             await asyncio.sleep(0.001)
 
 
 def test_ping_is_503_until_the_model_has_answered_once() -> None:
     async def scenario() -> None:
-        async with client_of(GatedEncoder(), start=False) as client:
+        async with client_of(GatedBackend(), start=False) as client:
             assert (await client.send("/ping", method="GET"))[0] == 503
-        async with client_of(GatedEncoder()) as client:
+        async with client_of(GatedBackend()) as client:
             assert (await client.send("/ping", method="GET"))[0] == 200
 
     asyncio.run(scenario())
 
 
-def test_the_warm_up_runs_the_model() -> None:
-    class WarmUpFails(GatedEncoder):
-        def encode(self, texts: Sequence[str]) -> Vectors:
-            if WARM_UP_TEXT in texts:
-                raise RuntimeError("no such instruction")
-            return super().encode(texts)
+def test_a_model_whose_warm_up_fails_never_becomes_ready() -> None:
+    class WarmUpFails(GatedBackend):
+        def classify(self, request: ClassificationRequest) -> list[Classification]:
+            raise RuntimeError("no such instruction")
 
-    async def scenario() -> bool:
-        queue = ModelQueue(lambda: ZeroShotClassifier(WarmUpFails()), max_waiting=1)
-        try:
-            await queue.start()
-        except RuntimeError:
-            return queue.ready
-        finally:
-            queue.stop()
-        raise AssertionError("the failure of the warm-up was lost")
-
-    assert asyncio.run(scenario()) is False
-
-
-def test_both_routes_answer() -> None:
     async def scenario() -> None:
-        async with client_of(GatedEncoder()) as client:
-            for path in ("/invocations", "/endpoints/any-name/invocations"):
-                status, _, content = await client.classify("post", path)
-                assert (status, content["labels"]) == (200, ["flood"])
+        backend = WarmUpFails()
+        queue = ModelQueue(lambda: backend, Limits(1, 1), Bounds(1, 1, 1))
+        with pytest.raises(RuntimeError, match="no such instruction"):
+            await queue.start()
+        assert (queue.ready, backend.closed) == (False, True)
+        queue.stop()
 
     asyncio.run(scenario())
 
 
-def test_a_route_or_method_that_does_not_exist_is_an_error_of_one_line() -> None:
+def test_a_request_that_comes_before_the_model_is_loaded_waits_for_it() -> None:
     async def scenario() -> None:
-        async with client_of(GatedEncoder()) as client:
-            status, _, content = await client.send("/invocation")
-            assert (status, content) == (404, {"error": "POST /invocation: Not Found"})
-            status, headers, content = await client.send("/invocations", method="GET")
-            assert (status, headers["allow"]) == (405, "POST")
-            assert content == {"error": "GET /invocations: Method Not Allowed"}
+        may_load, backend = threading.Event(), GatedBackend()
+
+        def load() -> GatedBackend:
+            assert may_load.wait(DEADLINE_SECONDS)
+            return backend
+
+        registry = CollectorRegistry()
+        metrics = RequestMetrics(registry)
+        queue = ModelQueue(load, Limits(1, 1), Bounds(9, 9, 999), metrics)
+        client = Client(App(queue, 999, DEADLINE_SECONDS, metrics), registry)
+        starting = asyncio.create_task(queue.start())
+        early = asyncio.create_task(client.classify("early"))
+        await until(lambda: client.value("model_requests_under_way") == 1)
+        assert not early.done()
+        may_load.set()
+        await starting
+        assert (await early)[0] == 200
+        await asyncio.to_thread(queue.stop)
+
+    asyncio.run(scenario())
+
+
+def test_both_routes_answer() -> None:
+    async def scenario() -> None:
+        async with client_of(GatedBackend()) as client:
+            for path in ("/invocations", "/endpoints/any-name/invocations"):
+                status, _, content = await client.classify("post", path=path)
+                assert (status, content[0]["labels"]) == (200, ["flood"])
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("knows_examples", "attributes"), [(True, "zero-shot-model; examples"), (False, "zero-shot-model")]
+)
+def test_an_answer_says_whether_the_model_knows_examples(knows_examples: bool, attributes: str) -> None:
+    async def scenario() -> None:
+        async with client_of(GatedBackend(knows_examples)) as client:
+            _, headers, _ = await client.classify("post")
+            assert headers["x-amzn-sagemaker-custom-attributes"] == attributes
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allowed", "message"),
+    [
+        ("POST", "/invocation", 404, None, "POST /invocation: Not Found"),
+        ("POST", "/endpoints/a/b/invocations", 404, None, "POST /endpoints/a/b/invocations: Not Found"),
+        ("GET", "/invocations", 405, "POST", "GET /invocations: Method Not Allowed"),
+        ("POST", "/ping", 405, "GET, HEAD", "POST /ping: Method Not Allowed"),
+    ],
+)
+def test_a_route_or_method_that_does_not_exist_is_an_error_of_one_line(
+    method: str, path: str, status: int, allowed: str | None, message: str
+) -> None:
+    async def scenario() -> None:
+        async with client_of(GatedBackend()) as client:
+            found, headers, content = await client.send(path, method=method)
+            assert (found, headers.get("allow"), content) == (status, allowed, {"error": message})
 
     asyncio.run(scenario())
 
 
 def test_a_body_over_the_bound_is_413_though_it_announced_no_length() -> None:
     async def scenario() -> None:
-        async with client_of(GatedEncoder()) as client:
-            status, _, content = await client.send("/invocations", b"a" * 1001)
+        async with client_of(GatedBackend()) as client:
+            status, _, content = await client.send("/invocations", b"a" * 600, b"a" * 401)
             assert (status, content) == (413, {"error": "body: expected at most 1000 bytes, found more"})
 
     asyncio.run(scenario())
@@ -154,34 +227,69 @@ def test_a_body_over_the_bound_is_413_though_it_announced_no_length() -> None:
 
 def test_a_body_that_does_not_arrive_is_408() -> None:
     async def scenario() -> None:
-        async with client_of(GatedEncoder(), body_seconds=0.01) as client:
+        async with client_of(GatedBackend(), body_seconds=0.01) as client:
             assert (await client.send("/invocations", b"{", whole=False))[0] == 408
+
+    asyncio.run(scenario())
+
+
+def test_a_body_that_is_cut_off_takes_no_room_and_gets_no_answer() -> None:
+    async def scenario() -> None:
+        gone = asyncio.Event()
+        gone.set()
+        async with client_of(GatedBackend(), requests=1, body_bytes=600) as client:
+            for _ in range(2):
+                assert (await client.send("/invocations", b"a" * 500, whole=False, gone=gone))[0] == 0
+            assert (await client.classify("post"))[0] == 200
+            assert client.value("model_requests_total", status="499") == 2
+
+    asyncio.run(scenario())
+
+
+def test_slow_bodies_do_not_keep_others_from_the_model() -> None:
+    async def scenario() -> None:
+        async with client_of(GatedBackend(), requests=1) as client:
+            gone = asyncio.Event()
+            slow = [asyncio.create_task(client.send("/invocations", b"{", whole=False, gone=gone)) for _ in range(9)]
+            await asyncio.sleep(0)
+            assert (await client.classify("post"))[0] == 200
+            gone.set()
+            await asyncio.gather(*slow)
 
     asyncio.run(scenario())
 
 
 def test_a_refused_request_is_400_with_the_reason() -> None:
     async def scenario() -> None:
-        async with client_of(GatedEncoder()) as client:
+        async with client_of(GatedBackend()) as client:
             status, _, content = await client.send("/invocations", b"{}")
             assert (status, list(content)) == (400, ["error"])
 
     asyncio.run(scenario())
 
 
-def test_a_full_queue_is_503_with_a_time_to_wait_and_takes_requests_again_later() -> None:
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"requests": 2}, "2 requests are under way; try again later"),
+        ({"texts": 3}, "3 texts are under way; try again later"),
+        ({"body_bytes": 200}, "bytes of requests are under way; try again later"),
+    ],
+)
+def test_what_is_too_much_is_503_with_a_time_to_wait_and_taken_again_later(
+    bounds: dict[str, Any], message: str
+) -> None:
     async def scenario() -> None:
-        encoder = GatedEncoder()
-        async with client_of(encoder, max_waiting=1) as client:
-            encoder.gate.clear()
+        backend = GatedBackend()
+        async with client_of(backend, **bounds) as client:
+            backend.gate.clear()
             running = asyncio.create_task(client.classify("post 1"))
-            await until(encoder, posts=1)
-            waiting = asyncio.create_task(client.classify("post 2"))
-            await asyncio.sleep(0)
-            status, headers, content = await client.classify("post 3")
+            waiting = asyncio.create_task(client.classify("post 2", "post 3"))
+            await until(lambda: len(backend.began) == 3)
+            status, headers, content = await client.classify("post 4")
             assert (status, headers["retry-after"]) == (503, "1")
-            assert content == {"error": "2 requests are under way; try again later"}
-            encoder.gate.set()
+            assert message in content["error"]
+            backend.gate.set()
             assert [(await running)[0], (await waiting)[0]] == [200, 200]
             assert (await client.classify("post 4"))[0] == 200
 
@@ -190,45 +298,26 @@ def test_a_full_queue_is_503_with_a_time_to_wait_and_takes_requests_again_later(
 
 def test_ping_answers_while_the_model_is_busy_and_the_queue_full() -> None:
     async def scenario() -> None:
-        encoder = GatedEncoder()
-        async with client_of(encoder, max_waiting=0) as client:
-            encoder.gate.clear()
+        backend = GatedBackend()
+        async with client_of(backend, requests=1) as client:
+            backend.gate.clear()
             running = asyncio.create_task(client.classify("post"))
-            await until(encoder, posts=1)
+            await until(lambda: backend.began)
             assert (await client.send("/ping", method="GET"))[0] == 200
-            encoder.gate.set()
+            backend.gate.set()
             await running
-
-    asyncio.run(scenario())
-
-
-def test_requests_run_in_the_order_of_their_arrival() -> None:
-    async def scenario() -> None:
-        encoder = GatedEncoder()
-        queue = ModelQueue(lambda: ZeroShotClassifier(encoder), max_waiting=9)
-        await queue.start()
-        encoder.gate.clear()
-        texts = [f"post {number}" for number in range(8)]
-        bodies = [json.dumps({"inputs": text, "parameters": {"candidate_labels": "flood"}}) for text in texts]
-        requests = [read_request(body.encode(), Limits(1, 1)) for body in bodies]
-        answers = [asyncio.create_task(queue.answer(request)) for request in requests]
-        await until(encoder, posts=1)
-        encoder.gate.set()
-        await asyncio.gather(*answers)
-        queue.stop()
-        assert encoder.posts == texts
 
     asyncio.run(scenario())
 
 
 def test_a_failure_of_the_model_is_500_and_the_next_request_is_answered() -> None:
     async def scenario() -> None:
-        encoder = GatedEncoder()
-        async with client_of(encoder) as client:
-            encoder.failure = RuntimeError("out of memory")
+        backend = GatedBackend()
+        async with client_of(backend) as client:
+            backend.failure = RuntimeError("out of memory")
             status, _, content = await client.classify("post 1")
             assert (status, content) == (500, {"error": "the model failed; the server's log says why"})
-            encoder.failure = None
+            backend.failure = None
             assert (await client.classify("post 2"))[0] == 200
 
     asyncio.run(scenario())
@@ -236,11 +325,57 @@ def test_a_failure_of_the_model_is_500_and_the_next_request_is_answered() -> Non
 
 def test_a_request_cut_off_by_the_end_is_503() -> None:
     async def scenario() -> None:
-        encoder = GatedEncoder()
-        encoder.failure = EncoderClosed()
-        async with client_of(encoder) as client:
+        backend = GatedBackend()
+        backend.failure = EncoderClosed()
+        async with client_of(backend) as client:
             status, headers, content = await client.classify("post")
             assert (status, headers["retry-after"]) == (503, "1")
             assert content == {"error": "the server is stopping"}
+
+    asyncio.run(scenario())
+
+
+def test_a_request_after_the_end_is_503() -> None:
+    async def scenario() -> None:
+        backend = GatedBackend()
+        queue = ModelQueue(lambda: backend, Limits(1, 1), Bounds(9, 9, 999))
+        await queue.start()
+        await asyncio.to_thread(queue.stop)
+        client = Client(App(queue, 999, DEADLINE_SECONDS), CollectorRegistry())
+        assert ((await client.classify("post"))[0], backend.closed) == (503, True)
+
+    asyncio.run(scenario())
+
+
+def test_a_caller_who_has_gone_is_not_judged_and_leaves_room() -> None:
+    async def scenario() -> None:
+        backend, gone = GatedBackend(), asyncio.Event()
+        async with client_of(backend, requests=1) as client:
+            backend.gate.clear()
+            request = asyncio.create_task(client.classify("post 1", gone=gone))
+            await until(lambda: backend.began)
+            gone.set()
+            await until(lambda: backend.calls[0].cancelled)
+            backend.gate.set()
+            assert (await request)[0] == 0
+            assert (await client.classify("post 2"))[0] == 200
+            assert backend.judged == ["post 2"]
+            assert client.value("model_requests_total", status="499") == 1
+
+    asyncio.run(scenario())
+
+
+def test_metrics_tell_of_requests_texts_and_pairs() -> None:
+    async def scenario() -> None:
+        async with client_of(GatedBackend()) as client:
+            await client.classify("post 1", "post 2")
+            await client.send("/invocations", b"{}")
+            status, headers, content = await client.send("/metrics", method="GET")
+            assert (status, headers["content-type"].partition(";")[0]) == (200, "text/plain")
+            assert 'model_requests_total{status="200"} 1.0' in content
+            assert 'model_requests_total{status="400"} 1.0' in content
+            assert (client.value("model_texts_total"), client.value("model_pairs_total")) == (2, 2)
+            assert client.value("model_requests_under_way") == 0
+            assert client.value("model_request_seconds_count") == 1
 
     asyncio.run(scenario())

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zero_shot_model.errors import BadRequest
-from zero_shot_model.protocol import DEFAULT_TEMPLATE, ClassificationRequest, Limits, answer, read_request
+from zero_shot_model.examples import NO_EXAMPLES, LabelExamples
+from zero_shot_model.protocol import (
+    ATTRIBUTES,
+    ATTRIBUTES_WITH_EXAMPLES,
+    DEFAULT_TEMPLATE,
+    MAX_EXAMPLE_CHARACTERS,
+    ClassificationRequest,
+    Limits,
+    answer,
+    read_request,
+)
 from zero_shot_model.scoring import Classification
 
 LIMITS = Limits(inputs=3, labels=2)
@@ -96,12 +106,71 @@ def test_a_body_that_cannot_be_answered_is_refused_with_the_reason(body: bytes, 
         ({"candidate_labels": ["a" * 1001]}, "candidate_labels[0]: expected at most 1000 characters"),
         ({"hypothesis_template": "It is flood."}, "hypothesis_template: expected one {}"),
         ({"hypothesis_template": "{} and {}"}, "hypothesis_template: expected one {}"),
+        ({"hypothesis_template": "{} {text}"}, "hypothesis_template: expected no brace beside {}"),
+        ({"hypothesis_template": "{{}}"}, "hypothesis_template: expected no brace beside {}"),
+        ({"hypothesis_template": "{:999999999}{}"}, "hypothesis_template: expected no brace beside {}"),
         ({"hypothesis_template": "{}" + "a" * 1000}, "hypothesis_template: expected at most 1000 characters"),
         ({"multi_label": "yes"}, "$.parameters.multi_label"),
+        ({"examples": ["a post"]}, "$.parameters.examples"),
+        ({"examples": {"flood": "a post"}}, "$.parameters.examples[...]"),
+        ({"examples": {"flood": ["a post", 3]}}, "$.parameters.examples[...][1]"),
+        ({"examples": {"fire": ["a post"]}}, "parameters.examples, key 1: expected one of the candidate_labels"),
+        ({"counter_examples": {"flood": [], "x": []}}, "counter_examples, key 2: expected one of the candidate_labels"),
+        ({"examples": {"flood": ["a post", " \n"]}}, "examples, key 1[1]: expected a text, found a blank one"),
+        ({"examples": {"flood": ["a"] * 51}}, "examples, key 1: expected at most 50 texts, found 51"),
+        ({"counter_examples": {"flood": ["a"] * 51}}, "counter_examples, key 1: expected at most 50 texts, found 51"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused_with_the_reason(parameters: dict[str, Any], expected: str) -> None:
     assert expected in refusal_of_parameters(**parameters)
+
+
+def test_examples_that_are_absent_null_or_empty_are_none() -> None:
+    absent: list[Any] = [None, {}, {"flood": []}]
+    for none in absent:
+        assert request_of(examples=none, counter_examples=none) == request_of()
+    assert request_of().examples == NO_EXAMPLES
+
+
+def test_examples_are_read_by_label_each_text_once() -> None:
+    labels = ["fire", "flood"]
+    examples = {"flood": ["rain", "rain", "river"], "fire": []}
+    request = request_of(candidate_labels=labels, examples=examples, counter_examples={"fire": ["you are fired"]})
+    assert request.examples == LabelExamples({"flood": ["rain", "river"]}, {"fire": ["you are fired"]})
+
+
+def test_examples_of_labels_in_one_string_go_by_the_label_without_its_blanks() -> None:
+    request = request_of(candidate_labels="flood , fire", examples={"flood": ["rain"], "fire": ["smoke"]})
+    assert request.examples.examples == {"flood": ["rain"], "fire": ["smoke"]}
+
+
+def test_of_a_long_example_the_beginning_is_read() -> None:
+    request = request_of(examples={"flood": ["rain " * 5000, "rain " * 6000]})
+    assert request.examples.examples == {"flood": [("rain " * 5000)[:MAX_EXAMPLE_CHARACTERS]]}
+
+
+def test_examples_are_bounded_over_all_labels_and_both_kinds() -> None:
+    labels = [f"label {number}" for number in range(21)]
+    examples = {label: [f"{label}, post {number}" for number in range(50)] for label in labels}
+    body: dict[str, Any] = {"inputs": "a post", "parameters": {"candidate_labels": labels}}
+    body["parameters"] |= {"examples": examples, "counter_examples": {label: examples[label] for label in labels[:19]}}
+    read_request(json.dumps(body).encode(), Limits(1, 21))
+    body["parameters"]["counter_examples"][labels[20]] = ["one more"]
+    with pytest.raises(BadRequest, match="expected at most 2000 texts in all, found 2001"):
+        read_request(json.dumps(body).encode(), Limits(1, 21))
+
+
+def test_a_model_that_knows_examples_can_be_told_from_one_that_does_not() -> None:
+    parts = [{part.strip() for part in attributes.split(";")} for attributes in (ATTRIBUTES, ATTRIBUTES_WITH_EXAMPLES)]
+    assert parts == [{"zero-shot-model"}, {"zero-shot-model", "examples"}]
+
+
+def test_a_label_named_twice_stays_twice() -> None:
+    assert request_of(candidate_labels=["flood", "flood"]).labels == ["flood", "flood"]
+
+
+def test_inputs_of_the_pipelines_own_argument_names_are_refused() -> None:
+    assert "$.inputs" in refusal_of(b'{"inputs": {"sequences": "a post", "candidate_labels": ["flood"]}}')
 
 
 def test_a_lone_surrogate_becomes_a_replacement_character_and_whole_pairs_stay() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from zero_shot_model.encoder import Vectors
+from zero_shot_model.examples import LabelExamples
 from zero_shot_model.scoring import ZeroShotClassifier, multi_label_scores, single_label_scores
 
 TEMPLATE = "It is {}."
@@ -29,6 +30,7 @@ def encoder() -> EncoderOfKnownVectors:
         {
             "north": (0.0, 1.0),
             "east": (1.0, 0.0),
+            "slant": (0.6, 0.8),
             "It is up.": (0.0, 1.0),
             "It is right.": (1.0, 0.0),
             "It is down.": (0.0, -1.0),
@@ -68,6 +70,16 @@ def test_single_label_scores_add_up_to_one(encoder: EncoderOfKnownVectors) -> No
     assert sum(result.scores) == pytest.approx(1)
 
 
+def test_whole_sentences_as_labels_are_scored_as_words_in_their_template() -> None:
+    words, sentence = "This post is about {}.", "This post is about up."
+    neutral = "This post is about something."
+    encoder = EncoderOfKnownVectors({"slant": (0.6, 0.8), sentence: (0.0, 1.0), neutral: (1.0, 0.0)})
+    classifier = ZeroShotClassifier(encoder)
+    (whole,) = classifier.classify(["slant"], [sentence], multi_label=True, template="{}")
+    (parted,) = classifier.classify(["slant"], ["up"], multi_label=True, template=words)
+    assert whole.scores == parted.scores
+
+
 def test_one_label_is_scored_as_with_multi_label(encoder: EncoderOfKnownVectors) -> None:
     (result,) = ZeroShotClassifier(encoder).classify(["north"], ["up"], False, TEMPLATE)
     assert result.scores == pytest.approx([1 / (1 + np.exp(-13.3 * (1 - 0.5 * 0.8 - 0.25)))])
@@ -93,3 +105,40 @@ def test_more_labels_than_the_cache_holds_are_scored_all_the_same(encoder: Encod
     classifier = ZeroShotClassifier(encoder, cached_labels=1)
     (result,) = classifier.classify(["east"], ["up", "right", "down"], True, TEMPLATE)
     assert result.labels[0] == "right"
+
+
+def test_empty_examples_give_the_scores_of_none(encoder: EncoderOfKnownVectors) -> None:
+    classifier = ZeroShotClassifier(encoder)
+    labels = ["up", "right", "down"]
+    for multi_label in (True, False):
+        without = classifier.classify(["north", "east"], labels, multi_label, TEMPLATE)
+        empty = classifier.classify(["north", "east"], labels, multi_label, TEMPLATE, LabelExamples({}, {"up": []}))
+        assert empty == without
+
+
+def test_examples_raise_the_score_of_their_like(encoder: EncoderOfKnownVectors) -> None:
+    classifier = ZeroShotClassifier(encoder)
+    (without,) = classifier.classify(["east"], ["up"], True, TEMPLATE)
+    (taught,) = classifier.classify(["east"], ["up"], True, TEMPLATE, LabelExamples({"up": ["east"]}))
+    assert taught.scores[0] > without.scores[0]
+
+
+def test_counter_examples_lower_the_score_of_their_like_in_both_ways_of_scoring(
+    encoder: EncoderOfKnownVectors,
+) -> None:
+    classifier = ZeroShotClassifier(encoder)
+    examples = LabelExamples(counter_examples={"up": ["slant"]})
+    for multi_label in (True, False):
+        without, taught = (
+            dict(zip(result.labels, result.scores, strict=True))
+            for given in (LabelExamples(), examples)
+            for result in classifier.classify(["slant"], ["up", "right"], multi_label, TEMPLATE, given)
+        )
+        assert taught["up"] < without["up"]
+
+
+def test_examples_are_encoded_once(encoder: EncoderOfKnownVectors) -> None:
+    classifier = ZeroShotClassifier(encoder)
+    for _ in range(3):
+        classifier.classify(["north"], ["up"], True, TEMPLATE, LabelExamples({"up": ["east"]}, {"up": ["slant"]}))
+    assert [encoder.asked.count(text) for text in ("east", "slant", "north")] == [1, 1, 3]

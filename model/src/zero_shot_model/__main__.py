@@ -1,11 +1,11 @@
-"""The command `zero-shot-model`: read the settings, check the model's files, serve."""
+"""The command `zero-shot-model`: read the settings, check the model they name, serve."""
 
 import logging
 import os
 import sys
 from collections.abc import Sequence
 
-from zero_shot_model import assets, server
+from zero_shot_model import backends, server
 from zero_shot_model.errors import StartError
 from zero_shot_model.settings import read_settings
 
@@ -17,9 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_format = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         logging.basicConfig(level=settings.log_level.upper(), format=log_format)
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the server says itself what it does
-        model_file = assets.verified(assets.MODEL, settings.model_file)
-        tokenizer_file = assets.verified(assets.TOKENIZER, settings.tokenizer_file)
-        return server.serve(settings, model_file, tokenizer_file)
+        return server.serve(settings, backends.prepare(settings))
     except StartError as error:
         print(f"zero-shot-model: {error}", file=sys.stderr)
         return 2

@@ -1,122 +1,207 @@
-"""The routes of the endpoint.
+"""The routes of the endpoint, as an ASGI application.
 
 GET /ping and POST /invocations are SageMaker's container contract ("Custom Inference Code with Hosting
 Services"). POST /endpoints/NAME/invocations is what the client of SageMaker Runtime calls; any name will do.
-Errors are JSON of one key, `error`, with one line.
+GET /metrics is Prometheus'. Errors are JSON of one key, `error`, with one line.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from zero_shot_model.errors import BadRequest, EncoderClosed, QueueFull
+from zero_shot_model.calls import Call
+from zero_shot_model.errors import BadRequest, CallerGone, EncoderClosed, QueueFull
+from zero_shot_model.metrics import RequestMetrics
 from zero_shot_model.model_queue import ModelQueue
-from zero_shot_model.protocol import Limits, read_request
+from zero_shot_model.protocol import ATTRIBUTES, ATTRIBUTES_HEADER, ATTRIBUTES_WITH_EXAMPLES
+from zero_shot_model.room import Room
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 1
 
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+CALLER_GONE = 499
+"""The status under which a request is counted that nobody waited for any more; nginx' log has it so."""
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_INVOCATIONS = re.compile(r"(/endpoints/[^/]+)?/invocations")
 
 
-def create_app(
-    queue: ModelQueue,
-    limits: Limits,
-    max_body_bytes: int,
-    body_seconds: float,
-    lifespan: Lifespan | None = None,
-) -> Starlette:
-    """The application before `queue`. `body_seconds`: the longest time that a body may take to arrive."""
-    endpoint = _Endpoint(queue, limits, max_body_bytes, body_seconds)
-    return Starlette(
-        routes=[
-            Route("/ping", endpoint.ping, methods=["GET"]),
-            Route("/invocations", endpoint.invoke, methods=["POST"]),
-            Route("/endpoints/{name}/invocations", endpoint.invoke, methods=["POST"]),
-        ],
-        exception_handlers={HTTPException: _no_such_route},
-        lifespan=lifespan,
-    )
+@dataclass(frozen=True)
+class _Response:
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def send(self, send: Send) -> None:
+        headers = {**self.headers, "content-length": str(len(self.body))}
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": raw})
+        await send({"type": "http.response.body", "body": self.body})
 
 
-class _Endpoint:
-    def __init__(self, queue: ModelQueue, limits: Limits, max_body_bytes: int, body_seconds: float) -> None:
+class App:
+    """The application before `queue`. `body_seconds`: the longest time that a body may take to arrive.
+
+    Written to the ASGI specification ("HTTP & WebSocket ASGI Message Format"): for four routes a framework would
+    cost more time than it saves lines.
+    """
+
+    def __init__(
+        self,
+        queue: ModelQueue,
+        max_body_bytes: int,
+        body_seconds: float,
+        metrics: RequestMetrics | None = None,
+        registry: CollectorRegistry | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._queue = queue
-        self._limits = limits
         self._max_body_bytes = max_body_bytes
         self._body_seconds = body_seconds
+        self._metrics = metrics or RequestMetrics()
+        self._registry = registry or CollectorRegistry()
+        self._clock = clock
 
-    async def ping(self, _request: Request) -> Response:
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """One request; nothing but HTTP is served."""
+        method, path = scope["method"], scope["path"]
+        if _INVOCATIONS.fullmatch(path):
+            if method == "POST":
+                await self._invoke(scope, receive, send)
+            else:
+                await _not_allowed(method, path, "POST").send(send)
+        elif path in {"/ping", "/metrics"}:
+            if method in {"GET", "HEAD"}:
+                response = self._ping() if path == "/ping" else self._exposition()
+                await response.send(send)
+            else:
+                await _not_allowed(method, path, "GET, HEAD").send(send)
+        else:
+            await _error(404, f"{method} {path}: Not Found").send(send)
+
+    def _ping(self) -> _Response:
         if self._queue.ready:
-            return Response(status_code=200)
+            return _Response(200)
         return _error(503, "the model is not loaded yet")
 
-    async def invoke(self, request: Request) -> Response:
-        try:
-            with self._queue.place():
-                return await self._answer(request)
-        except QueueFull as error:
-            return _error(503, str(error))
-        except EncoderClosed:
-            return _error(503, "the server is stopping")
+    def _exposition(self) -> _Response:
+        return _Response(200, generate_latest(self._registry), {"content-type": CONTENT_TYPE_LATEST})
 
-    async def _answer(self, request: Request) -> Response:
+    async def _invoke(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        response: _Response | None
         try:
-            async with asyncio.timeout(self._body_seconds):
-                body = await _read_body(request, self._max_body_bytes)
-        except TimeoutError:
-            return _error(408, f"body: expected it within {self._body_seconds} s, found it unfinished")
-        except ClientDisconnect:
-            return _error(400, "body: expected all of it, found the connection closed")
-        if body is None:
-            return _error(413, f"body: expected at most {self._max_body_bytes} bytes, found more")
-        try:
-            content = await run_in_threadpool(read_request, body, self._limits)
+            response = await self._answer(scope, receive)
+        except QueueFull as error:
+            response = _error(503, str(error))
+        except EncoderClosed:
+            response = _error(503, "the server is stopping")
         except BadRequest as error:
             logger.debug("refused a request: %s", error)
-            return _error(400, str(error))
-        logger.debug("took a request of %d texts and %d labels", len(content.texts), len(content.labels))
-        try:
-            return Response(await self._queue.answer(content), media_type="application/json")
-        except EncoderClosed:
-            raise
+            response = _error(400, str(error))
+        except CallerGone:
+            response = None
         except Exception:
-            logger.exception("the model failed on %d texts", len(content.texts))
-            return _error(500, "the model failed; the server's log says why")
+            logger.exception("the model failed")
+            response = _error(500, "the model failed; the server's log says why")
+        self._metrics.requests.labels(CALLER_GONE if response is None else response.status).inc()
+        if response is not None:
+            await response.send(send)
+
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> _Response:
+        """Raises CallerGone when the caller closes the connection, and what the queue raises."""
+        self._queue.requests.check()
+        announced = _announced_length(scope)
+        if announced > self._max_body_bytes:
+            return self._too_large()
+        with _Body(self._queue.body_bytes, self._max_body_bytes) as body:
+            try:
+                async with asyncio.timeout(self._body_seconds):
+                    whole = await body.read(receive)
+            except TimeoutError:
+                return _error(408, f"body: expected it within {self._body_seconds} s, found it unfinished")
+            if whole is None:
+                return self._too_large()
+            with self._queue.requests.taken(1), self._metrics.under_way.track_inprogress():
+                return await self._judge(whole, receive)
+
+    async def _judge(self, body: bytes, receive: Receive) -> _Response:
+        began = self._clock()
+        call = Call()
+        watch = asyncio.ensure_future(_disconnected(receive))
+        watch.add_done_callback(lambda ended: None if ended.cancelled() else call.cancel())
+        try:
+            answer = await self._queue.answer(body, call)
+        finally:
+            watch.cancel()
+        self._metrics.request_seconds.observe(self._clock() - began)
+        attributes = ATTRIBUTES_WITH_EXAMPLES if self._queue.knows_examples else ATTRIBUTES
+        return _Response(200, answer, {"content-type": "application/json", ATTRIBUTES_HEADER: attributes})
+
+    def _too_large(self) -> _Response:
+        return _error(413, f"body: expected at most {self._max_body_bytes} bytes, found more")
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes | None:
-    """The whole body, or None as soon as it is known to be longer than `max_bytes`."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
-        return None
-    body = bytearray()
-    chunks: AsyncIterator[bytes] = request.stream()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > max_bytes:
-            return None
-    return bytes(body)
+class _Body:
+    """A body as it arrives; what has arrived takes room while the context is open."""
+
+    def __init__(self, room: Room, max_bytes: int) -> None:
+        self._room = room
+        self._max_bytes = max_bytes
+        self._taken = 0
+
+    def __enter__(self) -> "_Body":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.give_back(self._taken)
+
+    async def read(self, receive: Receive) -> bytes | None:
+        """The whole body, or None as soon as it is longer than it may be. Raises CallerGone and QueueFull."""
+        chunks = []
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise CallerGone
+            chunk = message.get("body", b"")
+            if self._taken + len(chunk) > self._max_bytes:
+                return None
+            self._room.take(len(chunk))
+            self._taken += len(chunk)
+            chunks.append(chunk)
+            more = message.get("more_body", False)
+        return b"".join(chunks)
 
 
-def _error(status: int, message: str) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _announced_length(scope: Mapping[str, Any]) -> int:
+    """The Content-Length, or 0 where there is none: such a body comes in chunks."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> _Response:
+    retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
     content = msgspec.json.encode({"error": message})
-    return Response(content, status_code=status, headers=headers, media_type="application/json")
+    return _Response(status, content, {"content-type": "application/json", **retry, **(headers or {})})
 
 
-async def _no_such_route(request: Request, error: Any) -> Response:
-    response = _error(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
-    response.headers.update(error.headers or {})
-    return response
+def _not_allowed(method: str, path: str, allowed: str) -> _Response:
+    return _error(405, f"{method} {path}: Method Not Allowed", {"allow": allowed})

@@ -15,3 +15,7 @@ class QueueFull(Exception):
 
 class EncoderClosed(Exception):
     """The encoder was told to stop before it had finished. The status is 503."""
+
+
+class CallerGone(Exception):
+    """The caller has closed the connection, so nobody waits for the answer any more."""

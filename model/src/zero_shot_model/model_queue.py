@@ -1,67 +1,131 @@
-"""The line before the model: one request runs, a bounded number waits in order of arrival."""
+"""What is under way: a bounded number of requests, each with a thread that waits for the model."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import logging
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass
 
-from zero_shot_model.errors import QueueFull
-from zero_shot_model.protocol import ClassificationRequest, answer
-from zero_shot_model.scoring import ZeroShotClassifier
+from zero_shot_model.backends import Backend
+from zero_shot_model.calls import Call, CurrentCall
+from zero_shot_model.errors import EncoderClosed
+from zero_shot_model.metrics import RequestMetrics
+from zero_shot_model.protocol import DEFAULT_TEMPLATE, ClassificationRequest, Limits, answer, read_request
+from zero_shot_model.room import Room
+
+logger = logging.getLogger(__name__)
 
 WARM_UP_TEXT = "A flood in the valley."
 
 
-class ModelQueue:
-    """Owns the thread that loads and runs the model. For use in one event loop.
+@dataclass(frozen=True)
+class Bounds:
+    """The most requests, texts and bytes of bodies that may be under way at a time."""
 
-    `load` runs in that thread too, so requests that come early wait until the model is there.
+    requests: int
+    texts: int
+    body_bytes: int
+
+
+class ModelQueue:
+    """Owns the threads that load the model and wait for it. `start`, `answer` and `stop` are for one event loop.
+
+    Requests that come before the model is loaded wait for it. Which texts run when is the backend's matter.
     """
 
-    def __init__(self, load: Callable[[], ZeroShotClassifier], max_waiting: int) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Backend],
+        limits: Limits,
+        bounds: Bounds,
+        metrics: RequestMetrics | None = None,
+        current: CurrentCall | None = None,
+    ) -> None:
+        self.requests = Room(bounds.requests, "requests")
+        self.body_bytes = Room(bounds.body_bytes, "bytes of requests")
+        self._texts = Room(bounds.texts, "texts")
         self._load = load
-        self._max_places = 1 + max_waiting
-        self._places_taken = 0
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-        self._classifier: ZeroShotClassifier | None = None
+        self._limits = limits
+        self._metrics = metrics or RequestMetrics()
+        self._current = current or CurrentCall()
+        self._threads = ThreadPoolExecutor(max_workers=bounds.requests, thread_name_prefix="request")
+        self._backend: Backend | None = None
+        self._loaded = threading.Event()
+        self._stopped = False
 
     @property
     def ready(self) -> bool:
         """Whether the model is loaded and has answered once."""
-        return self._classifier is not None
+        return self._backend is not None
+
+    @property
+    def knows_examples(self) -> bool:
+        """Whether the loaded model does; False before."""
+        return self._backend is not None and self._backend.knows_examples
 
     async def start(self) -> None:
         """Load the model and let it answer once. Raises whatever loading raises."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._start)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._start)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for one request. Taken before its body is read, so it bounds memory. Raises QueueFull."""
-        if self._places_taken >= self._max_places:
-            raise QueueFull(f"{self._places_taken} requests are under way; try again later")
-        self._places_taken += 1
+    async def answer(self, body: bytes, call: Call) -> bytes:
+        """The answer to a request's body.
+
+        Raises BadRequest, QueueFull when too many texts wait, CallerGone when `call` was cancelled, EncoderClosed
+        after `stop`, and what the model raises.
+        """
         try:
-            yield
-        finally:
-            self._places_taken -= 1
-
-    async def answer(self, request: ClassificationRequest) -> bytes:
-        """The body of the answer to `request`. Raises what the encoder raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, request)
+            future = asyncio.get_running_loop().run_in_executor(self._threads, self._answer, body, call)
+        except RuntimeError:  # how the executor says that it was shut down
+            raise EncoderClosed from None
+        return await future
 
     def stop(self) -> None:
-        """Drop what waits and return when what runs has ended."""
-        self._thread.shutdown(cancel_futures=True)
+        """End what waits with EncoderClosed, and return when what runs has ended. A second time does nothing."""
+        self._stopped = True
+        self._loaded.set()
+        if self._backend is not None:
+            self._backend.close()
+        self._threads.shutdown()
 
     def _start(self) -> None:
-        classifier = self._load()
-        classifier.classify([WARM_UP_TEXT], ["flood"], multi_label=True, template="This example is {}.")
-        self._classifier = classifier
+        backend = self._load()
+        try:
+            backend.classify(
+                ClassificationRequest(
+                    texts=[WARM_UP_TEXT], single=True, labels=["flood"], multi_label=True, template=DEFAULT_TEMPLATE
+                )
+            )
+            self._backend = backend
+        finally:
+            if self._stopped or self._backend is None:
+                backend.close()
+            self._loaded.set()
 
-    def _answer(self, request: ClassificationRequest) -> bytes:
-        if self._classifier is None:
-            raise RuntimeError("the model could not be loaded")
-        classifications = self._classifier.classify(
-            request.texts, request.labels, request.multi_label, request.template
-        )
+    def _answer(self, body: bytes, call: Call) -> bytes:
+        request = read_request(body, self._limits)
+        logger.debug("took a request of %d texts and %d labels", len(request.texts), len(request.labels))
+        with self._texts.taken(len(request.texts)), self._current.working_for(call):
+            classifications = self._loaded_backend().classify(request)
+            self._count(request, call)
         return answer(request, classifications)
+
+    def _loaded_backend(self) -> Backend:
+        self._loaded.wait()
+        if self._stopped:
+            raise EncoderClosed
+        if self._backend is None:
+            raise RuntimeError("the model could not be loaded")
+        return self._backend
+
+    def _count(self, request: ClassificationRequest, call: Call) -> None:
+        texts, labels = len(request.texts), len(request.labels)
+        self._metrics.texts.inc(texts)
+        self._metrics.pairs.inc(texts * labels)
+        if call.texts_encoded:
+            examples = (request.examples.examples, request.examples.counter_examples)
+            asked = labels + sum(len(posts) for kind in examples for posts in kind.values())
+            # the neutral sentence, which is nobody's label, may be among what was encoded
+            encoded = min(asked, call.texts_encoded - texts)
+            self._metrics.label_misses.inc(encoded)
+            self._metrics.label_hits.inc(asked - encoded)

@@ -1,21 +1,41 @@
 """The shapes of Hugging Face's zero-shot classification on SageMaker, and what is refused.
 
-Source: Hugging Face, "Inference Toolkit API", and `ZeroShotClassificationPipeline` of transformers.
+Source: Hugging Face, "Inference Toolkit API", and `ZeroShotClassificationPipeline` of transformers. `examples` and
+`counter_examples` among the parameters are an extension.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from zero_shot_model.errors import BadRequest
+from zero_shot_model.examples import NO_EXAMPLES, LabelExamples
 from zero_shot_model.scoring import PLACEHOLDER, Classification
 
 DEFAULT_TEMPLATE = "This example is {}."
 
 MAX_LABEL_CHARACTERS = 1000
 """Of a label and of a template: they are keys of the cache of label vectors, which is to stay small."""
+
+MAX_EXAMPLES = 50
+"""Examples, and counter-examples, of one label. More hardly move its vector any further."""
+
+MAX_EXAMPLES_IN_ALL = 2000
+"""Examples and counter-examples of a request. The first request with them waits until they are encoded."""
+
+MAX_EXAMPLE_CHARACTERS = 1000
+"""What is read of an example; of the rest the model's 256 tokens would take in little. Bounds the cache's keys."""
+
+ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
+"""The header of a container's answer that SageMaker hands to the caller of InvokeEndpoint as CustomAttributes."""
+
+ATTRIBUTES = "zero-shot-model"
+"""That header's value in each answer of a model that leaves examples out."""
+
+ATTRIBUTES_WITH_EXAMPLES = "zero-shot-model; examples"
+"""That header's value in each answer of a model that knows what to do with examples."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +55,15 @@ class ClassificationRequest:
     labels: list[str]
     multi_label: bool
     template: str
+    examples: LabelExamples = NO_EXAMPLES
 
 
 class _Parameters(msgspec.Struct):
     candidate_labels: list[str] | str | None = None
     multi_label: bool | None = None
     hypothesis_template: str | None = None
+    examples: dict[str, list[str]] | None = None
+    counter_examples: dict[str, list[str]] | None = None
 
 
 class _Body(msgspec.Struct):
@@ -66,12 +89,14 @@ def read_request(body: bytes, limits: Limits) -> ClassificationRequest:
         raise BadRequest("inputs: expected at least one text, found none")
     if len(texts) > limits.inputs:
         raise BadRequest(f"inputs: expected at most {limits.inputs} texts, found {len(texts)}")
+    labels = _labels(parameters.candidate_labels, limits.labels)
     return ClassificationRequest(
         texts=texts,
         single=isinstance(inputs, str),
-        labels=_labels(parameters.candidate_labels, limits.labels),
+        labels=labels,
         multi_label=parameters.multi_label or False,
         template=_template(parameters.hypothesis_template),
+        examples=_examples(parameters, labels),
     )
 
 
@@ -108,7 +133,40 @@ def _template(given: str | None) -> str:
     found = template.count(PLACEHOLDER)
     if found != 1:
         raise BadRequest(f"{field}: expected one {PLACEHOLDER} to take the label, found {found}")
+    # The pipeline's str.format fails on most of them, and gives others a meaning.
+    if template.count("{") + template.count("}") > len(PLACEHOLDER):
+        raise BadRequest(f"{field}: expected no brace beside {PLACEHOLDER}, found one")
     return template
+
+
+def _examples(parameters: _Parameters, labels: Sequence[str]) -> LabelExamples:
+    read = LabelExamples(
+        _texts_of_labels("parameters.examples", parameters.examples or {}, labels),
+        _texts_of_labels("parameters.counter_examples", parameters.counter_examples or {}, labels),
+    )
+    found = sum(len(texts) for kind in (read.examples, read.counter_examples) for texts in kind.values())
+    if found > MAX_EXAMPLES_IN_ALL:
+        fields = "parameters.examples and parameters.counter_examples"
+        raise BadRequest(f"{fields}: expected at most {MAX_EXAMPLES_IN_ALL} texts in all, found {found}")
+    return read
+
+
+def _texts_of_labels(field: str, given: Mapping[str, list[str]], labels: Sequence[str]) -> dict[str, list[str]]:
+    """The texts, each once; labels without any are left out."""
+    known = set(labels)
+    read = {}
+    for number, (label, texts) in enumerate(given.items(), start=1):
+        key = f"{field}, key {number}"
+        if label not in known:
+            raise BadRequest(f"{key}: expected one of the candidate_labels, found another")
+        if len(texts) > MAX_EXAMPLES:
+            raise BadRequest(f"{key}: expected at most {MAX_EXAMPLES} texts, found {len(texts)}")
+        for position, text in enumerate(texts):
+            if not text.strip():
+                raise BadRequest(f"{key}[{position}]: expected a text, found a blank one")
+        if texts:
+            read[label] = list(dict.fromkeys(text[:MAX_EXAMPLE_CHARACTERS] for text in texts))
+    return read
 
 
 def _check_length(field: str, text: str) -> None:

@@ -1,23 +1,21 @@
-"""One process: a socket, the model in its thread, and an end in good order."""
+"""One process: a socket, the model behind it, and an end in good order."""
 
 import asyncio
 import logging
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from prometheus_client import CollectorRegistry
 
-from zero_shot_model.app import create_app
-from zero_shot_model.encoder import OpenVinoEncoder
+from zero_shot_model import __version__
+from zero_shot_model.app import App
+from zero_shot_model.backends import Backend, Load
+from zero_shot_model.calls import CurrentCall
 from zero_shot_model.errors import StartError
-from zero_shot_model.model_queue import ModelQueue
+from zero_shot_model.metrics import RequestMetrics, export_build_info
+from zero_shot_model.model_queue import Bounds, ModelQueue
 from zero_shot_model.protocol import Limits
-from zero_shot_model.scoring import ZeroShotClassifier
 from zero_shot_model.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -28,60 +26,68 @@ IDLE_CONNECTION_SECONDS = 75
 BACKLOG = 128
 """Connections that the system holds until they are accepted."""
 
+LAST_SECONDS = 2
+"""After DRAIN_SECONDS, for the answers to what is given up then."""
 
-def serve(settings: Settings, model_file: Path, tokenizer_file: Path) -> int:
+
+def serve(settings: Settings, load: Load) -> int:
     """Serve until SIGTERM or SIGINT, then finish what runs. Exit code 0; 1 when the model failed to load.
 
-    Raises StartError when the address cannot be had.
+    Raises StartError when the address cannot be had, and what `load` raises of it.
     """
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again after its own shutdown; unhandled, that would be code 143.
-        signal.signal(stop_signal, lambda *_: sys.exit(0))
-    return _ModelServer(settings, model_file, tokenizer_file).run()
+        signal.signal(stop_signal, lambda *_: None)
+    return _ModelServer(settings, load).run()
 
 
 class _ModelServer:
-    def __init__(self, settings: Settings, model_file: Path, tokenizer_file: Path) -> None:
+    def __init__(self, settings: Settings, load: Load) -> None:
         self._settings = settings
-        self._model_file = model_file
-        self._tokenizer_file = tokenizer_file
-        self._encoder: OpenVinoEncoder | None = None
+        self._load_backend = load
         self._failed = False
-        self._queue = ModelQueue(self._load, settings.max_waiting)
+        self._start_error: StartError | None = None
+        self._registry = CollectorRegistry()
+        self._current = CurrentCall()
+        export_build_info(self._registry, settings.backend, __version__, settings.revision)
+        metrics = RequestMetrics(self._registry)
         limits = Limits(settings.max_inputs, settings.max_labels)
-        app = create_app(self._queue, limits, settings.max_body_bytes, settings.body_seconds, lifespan=self._lifespan)
-        self._server = uvicorn.Server(
+        bounds = Bounds(1 + settings.max_waiting, settings.max_waiting_texts, settings.max_waiting_bytes)
+        self._queue = ModelQueue(self._load, limits, bounds, metrics, self._current)
+        app = App(self._queue, settings.max_body_bytes, settings.body_seconds, metrics, self._registry)
+        self._server = _DrainingServer(
             uvicorn.Config(
                 app,
-                http="h11",
+                http="auto",
                 ws="none",
                 loop="asyncio",
+                lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 backlog=BACKLOG,
                 timeout_keep_alive=IDLE_CONNECTION_SECONDS,
-                timeout_graceful_shutdown=settings.drain_seconds,
-            )
+                timeout_graceful_shutdown=settings.drain_seconds + LAST_SECONDS,
+            ),
+            self._queue,
+            settings.drain_seconds,
         )
 
     def run(self) -> int:
         listener = listening_socket(self._settings.host, self._settings.port)
         host, port = listener.getsockname()[:2]
         logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-        self._server.run(sockets=[listener])
+        asyncio.run(self._serve(listener))
+        if self._start_error is not None:
+            raise self._start_error
         return 1 if self._failed else 0
 
-    def _load(self) -> ZeroShotClassifier:
-        self._encoder = OpenVinoEncoder(self._model_file, self._tokenizer_file, self._settings.threads)
-        return ZeroShotClassifier(self._encoder, self._settings.cached_labels)
+    def _load(self) -> Backend:
+        return self._load_backend(self._current, self._registry)
 
-    @asynccontextmanager
-    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+    async def _serve(self, listener: socket.socket) -> None:
         loading = asyncio.create_task(self._start_model())
-        yield
-        if self._encoder is not None:
-            self._encoder.close()
+        await self._server.serve(sockets=[listener])
         await asyncio.to_thread(self._queue.stop)
         loading.cancel()
         logger.info("stopped")
@@ -89,12 +95,37 @@ class _ModelServer:
     async def _start_model(self) -> None:
         try:
             await self._queue.start()
+        except StartError as error:
+            self._start_error = error
+            await self._give_up()
         except Exception:
             logger.exception("the model could not be loaded")
             self._failed = True
-            self._server.should_exit = True
+            await self._give_up()
         else:
             logger.info("ready: the model runs on %d threads", self._settings.threads)
+
+    async def _give_up(self) -> None:
+        """Ends the server without a model, and at once what waits for it."""
+        self._server.should_exit = True
+        await asyncio.to_thread(self._queue.stop)
+
+
+class _DrainingServer(uvicorn.Server):
+    """Gives requests `drain_seconds` to end once it is asked to stop; what is left gets an answer that says so."""
+
+    def __init__(self, config: uvicorn.Config, queue: ModelQueue, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._queue = queue
+        self._drain_seconds = drain_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        giving_up = loop.call_later(self._drain_seconds, loop.run_in_executor, None, self._queue.stop)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            giving_up.cancel()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from zero_shot_model.errors import StartError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+BACKENDS = ("minilm", "transformers")
 
 
 def available_cores() -> int:
@@ -26,6 +27,10 @@ class Settings:
     host: str
     port: int
     threads: int
+    backend: str
+    hf_model_id: str
+    hf_model_revision: str
+    hf_task: str
     model_file: Path | None
     tokenizer_file: Path | None
     log_level: str
@@ -33,9 +38,12 @@ class Settings:
     max_inputs: int
     max_labels: int
     max_waiting: int
+    max_waiting_texts: int
+    max_waiting_bytes: int
     cached_labels: int
     body_seconds: int
     drain_seconds: int
+    revision: str
 
 
 @dataclass(frozen=True)
@@ -71,16 +79,23 @@ def _options() -> dict[str, _Option]:
         "host": _Option("127.0.0.1", str, "address to listen on; 0.0.0.0 in a container"),
         "port": _Option("8080", _whole(0, 65535), "port to listen on; 0 takes a free one"),
         "threads": _Option(str(available_cores()), _whole(1, 256), "threads that run the model"),
+        "backend": _Option("minilm", _one_of(BACKENDS), f"one of {', '.join(BACKENDS)}"),
+        "hf_model_id": _Option("", str, "model of the hub or folder, for the backend transformers"),
+        "hf_model_revision": _Option("", str, "branch, tag or commit of a model of the hub"),
+        "hf_task": _Option("", str, "zero-shot-classification, if set"),
         "model_file": _Option("", _path, "model.onnx; by default the installed package's"),
         "tokenizer_file": _Option("", _path, "tokenizer.json; by default the installed package's"),
-        "log_level": _Option("info", _log_level, f"one of {', '.join(LOG_LEVELS)}"),
+        "log_level": _Option("info", _one_of(LOG_LEVELS), f"one of {', '.join(LOG_LEVELS)}"),
         "max_body_bytes": _Option(str(6 * 1024 * 1024), _whole(1, 1 << 30), "largest body; SageMaker's is 6 MiB"),
         "max_inputs": _Option("512", _whole(1, 100_000), "most texts in a request"),
         "max_labels": _Option("100", _whole(1, 10_000), "most labels in a request"),
-        "max_waiting": _Option("32", _whole(0, 10_000), "most requests that wait while one runs"),
+        "max_waiting": _Option("127", _whole(0, 1023), "most requests under way beside the first"),
+        "max_waiting_texts": _Option("4096", _whole(1, 1_000_000), "most texts under way, of all requests"),
+        "max_waiting_bytes": _Option(str(64 * 1024 * 1024), _whole(1, 1 << 34), "most bytes of bodies under way"),
         "cached_labels": _Option("4096", _whole(1, 1_000_000), "label vectors kept, of 1.5 KB each"),
         "body_seconds": _Option("20", _whole(1, 3600), "longest time a body may take to arrive"),
         "drain_seconds": _Option("15", _whole(1, 3600), "longest time that requests may take after SIGTERM"),
+        "revision": _Option("unknown", str, "of the source; shown in the metric build_info"),
     }
 
 
@@ -102,10 +117,13 @@ def _path(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def _log_level(text: str) -> str:
-    if text.lower() not in LOG_LEVELS:
-        raise ValueError(f"one of {', '.join(LOG_LEVELS)}")
-    return text.lower()
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in names:
+            raise ValueError(f"one of {', '.join(names)}")
+        return text.lower()
+
+    return read
 
 
 class _OneLineParser(argparse.ArgumentParser):
