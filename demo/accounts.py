@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from classifier.cases import judged_text
 from classifier.endpoint import TEXT_LIMIT
-from classifier.judgement import judged_text
 from pipeline.alerts_config import AlertsConfig
 from stream_getter.x.payload import parse_post
 

@@ -29,9 +29,9 @@ from deployment.environment import APP, Environment, find_environment
 from deployment.road_state import READERS, Depth, RoadState, described, suspect
 from deployment.smoke_post import label_to_try, smoke_post
 from deployment.topic_listener import TopicListener
-from pipeline.alerts_config import Label
 from pipeline.contracts import Post, encode
 from pipeline.errors import UserMistake
+from pipeline.label_config import Label
 
 #: Seconds to wait for the notification: a warm road takes two, a serverless endpoint after a pause much of it.
 DEFAULT_TIMEOUT = "60"

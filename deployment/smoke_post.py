@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from pipeline.alerts_config import AlertsConfig, Label
+from pipeline.alerts_config import AlertsConfig
 from pipeline.contracts import VERSION, Author, Post
 from pipeline.errors import UserMistake
+from pipeline.label_config import Label
 
 #: Of the posts' ids, and their source in metrics.
 SOURCE = "smoke"

@@ -9,6 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import classifier.metrics
 import notifier.metrics
 import stream_getter.metrics
+import zero_shot_model.metrics
 from pipeline.build_info import export_build_info
 from pipeline.config_watch import ConfigMetrics
 from pipeline.queue_metrics import QueueMetrics
@@ -26,6 +27,7 @@ _SECTIONS: Mapping[str, Callable[[CollectorRegistry], object]] = {
     "stream-getter": stream_getter.metrics.Metrics,
     "classifier": classifier.metrics.Metrics,
     "notifier": notifier.metrics.Metrics,
+    "model (our own endpoint, on the port that it answers on)": lambda registry: _of_the_model(registry),
     "The configuration (classifier, notifier)": ConfigMetrics,
     "Every service": lambda registry: _of_every_service(registry),
 }
@@ -34,6 +36,11 @@ _SECTIONS: Mapping[str, Callable[[CollectorRegistry], object]] = {
 def _of_every_service(registry: CollectorRegistry) -> None:
     export_build_info(registry, "service", "0", "0")
     Watchdog(registry)
+
+
+def _of_the_model(registry: CollectorRegistry) -> None:
+    zero_shot_model.metrics.RequestMetrics(registry)
+    zero_shot_model.metrics.EncoderMetrics(registry)
 
 
 def own_metrics(build: Callable[[CollectorRegistry], object]) -> list[MetricWrapperBase]:

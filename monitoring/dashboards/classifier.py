@@ -14,6 +14,9 @@ _CALL_SECONDS = "classifier_endpoint_seconds"
 _TEXTS = "classifier_endpoint_texts"
 _BREAKER = "classifier_endpoint_breaker"
 _LIMIT = "classifier_endpoint_calls_limit"
+_BATCH_SIZE = "classifier_endpoint_batch_size_limit"
+_ANSWERS = "classifier_answers_total"
+_WITHOUT_MODEL = '{by!="model"}'
 _DELAY = "classifier_judgement_delay_seconds"
 
 
@@ -74,7 +77,8 @@ def classifier() -> Dashboard:
             "The judgements": [
                 timeline(
                     "What becomes of the posts?",
-                    "Posts judged, by outcome. Normal: nothing refused; a refused post is in posts-dlq.",
+                    "Posts judged, by outcome. Normal: nothing refused; a refused post is in posts-dlq. not_asked: no "
+                    "label is for the rules that let the post through.",
                     {"{{outcome}}": rate(_JUDGED, by="outcome")},
                     unit="suffix: posts/s",
                     stacked=True,
@@ -82,8 +86,11 @@ def classifier() -> Dashboard:
                 timeline(
                     "Which labels do posts pass?",
                     "Posts that passed each label's threshold; one post may pass several. Normal: even; a peak is "
-                    "news.",
-                    {"{{label}}": f"60 * {rate('classifier_labels_passed_total', by='label')}"},
+                    "news. Kept back: those that reached it and fit a competing label (unless) better.",
+                    {
+                        "{{label}}": f"60 * {rate('classifier_labels_passed_total', by='label')}",
+                        "kept back, all labels": f"60 * {rate('classifier_labels_vetoed_total')} or vector(0)",
+                    },
                     unit="suffix: /min",
                 ),
                 timeline(
@@ -92,13 +99,21 @@ def classifier() -> Dashboard:
                     {"half within": quantile(0.5, _DELAY), "95 of 100 within": quantile(0.95, _DELAY)},
                     unit="s",
                 ),
+                timeline(
+                    "How many posts are answered without the model?",
+                    "Share of all: from the cache, shared with a post in the same words that is asked about, and "
+                    "unasked. Normal: as many as your stream has reposts.",
+                    {"{{by}}": f"{rate(f'{_ANSWERS}{_WITHOUT_MODEL}', by='by')} / scalar({rate(_ANSWERS)})"},
+                    unit="percentunit",
+                    stacked=True,
+                ),
             ],
             "The model endpoint": [
                 timeline(
                     "How do its calls end?",
-                    "ok; EndpointBusy and EndpointUnavailable are tried again until it answers; ContentRefused sends "
-                    "the one post to the dead letters. Normal: ok only.",
-                    {"{{outcome}}": rate(_CALLS, by="outcome")},
+                    "ok; EndpointBusy, EndpointUnavailable, EndpointFailed and EndpointTooSlow are tried again until "
+                    "it answers; ContentRefused sends the one post to the dead letters. Normal: ok only.",
+                    {"{{endpoint}}: {{outcome}}": rate(_CALLS, by="endpoint, outcome")},
                     unit="suffix: calls/s",
                     width=8,
                 ),
@@ -111,24 +126,85 @@ def classifier() -> Dashboard:
                 ),
                 timeline(
                     "How many texts go into a call?",
-                    "Normal: 1 to 2 on a quiet stream; 10, the most, says that posts come faster than they are judged.",
-                    {"on average": f"{rate(f'{_TEXTS}_sum')} / {rate(f'{_TEXTS}_count')}"},
+                    "Normal: 1 to 2 on a quiet stream; on a busy one as many as a call may have, which grows to "
+                    "BATCH_TEXTS while calls are quick.",
+                    {
+                        "on average": f"{rate(f'{_TEXTS}_sum')} / {rate(f'{_TEXTS}_count')}",
+                        "a call may have": f"max({_BATCH_SIZE})",
+                    },
                     unit="short",
                     width=8,
                 ),
                 timeline(
                     "How many tasks have stopped asking it?",
-                    "Tasks that receive no posts and only ask about a harmless text now and then, until the endpoint "
-                    "judges it. Normal: 0.",
-                    {"stopped": f'count({_BREAKER}{{state="closed"}} == 0) or vector(0)'},
+                    "Tasks that only ask an endpoint about a harmless text now and then, until it judges it; where "
+                    "they have stopped asking all, they receive no posts. Normal: 0.",
+                    {
+                        "{{endpoint}}": f'sum by (endpoint) (1 - {_BREAKER}{{state="closed"}})',
+                        "receive nothing": f'count(max by (instance) ({_BREAKER}{{state="closed"}}) == 0) or vector(0)',
+                    },
                     unit="short",
+                    width=6,
                 ),
                 timeline(
                     "How many calls may be under way at once?",
-                    "In all tasks. Normal: as many as there are workers; less says that the endpoint has answered that "
-                    "it has too much to do.",
-                    {"calls": f"sum({_LIMIT})"},
+                    "In all tasks. Normal: WORKERS for each task; less says that the endpoint has answered that it has "
+                    "too much to do.",
+                    {"{{endpoint}}": f"sum by (endpoint) ({_LIMIT})"},
                     unit="short",
+                    width=6,
+                ),
+                timeline(
+                    "How many posts are in hand?",
+                    "Received, and not settled yet, in all tasks. Normal: a few; some hundred a task, the most, say "
+                    "that posts come faster than they are judged.",
+                    {"posts": "sum(classifier_posts_in_hand)"},
+                    unit="short",
+                    width=6,
+                ),
+                timeline(
+                    "How many judgements are kept?",
+                    "In the caches of all tasks, for posts in the same words. Normal: it levels off; new labels empty "
+                    "it.",
+                    {"texts": "sum(classifier_cache_entries)"},
+                    unit="short",
+                    width=6,
+                ),
+            ],
+            "The model, where it is our own": [
+                timeline(
+                    "How does it answer?",
+                    "Requests by the status of their answer. Normal: 200. 503: too much waits; 499: caller is gone.",
+                    {"{{status}}": rate("model_requests_total", by="status")},
+                    unit="suffix: requests/s",
+                    width=6,
+                ),
+                timeline(
+                    "How long do texts wait for it?",
+                    "Normal: hardly. Waiting that grows says that it is at its limit.",
+                    {
+                        "95 of 100 texts wait": quantile(0.95, "model_queue_seconds"),
+                        "half of the batches take": quantile(0.5, "model_inference_seconds"),
+                    },
+                    unit="s",
+                    width=6,
+                ),
+                timeline(
+                    "How many texts run together?",
+                    "On average. Normal: 1 on a quiet stream, more on a busy one, up to 32 short ones.",
+                    {"texts": f"{rate('model_batch_texts_sum')} / {rate('model_batch_texts_count')}"},
+                    unit="short",
+                    width=6,
+                ),
+                timeline(
+                    "How much of its work is padding?",
+                    "Share of the tokens that it runs because lengths are rounded up. Normal: below 15 %.",
+                    {
+                        "padding": f"{rate('model_padding_tokens_total')} / "
+                        f"({rate('model_padding_tokens_total')} + {rate('model_tokens_total')})"
+                    },
+                    unit="percentunit",
+                    width=6,
                 ),
             ],
             "The posts queue": reading("posts"),

@@ -18,6 +18,7 @@ UNTIL_SEEN = 120.0
 ZERO_IS_FINE = re.compile(
     r"_depth|oldest_message_age|buffered_bytes|vector\(0\)|outcome!?[=~]|== bool|absent"
     r"|refused|failures|given_back|dead_lettered|claims_lost|unsendable|budget"
+    r"|endpoint_breaker|posts_in_hand|classifier_answers_total"
 )
 
 

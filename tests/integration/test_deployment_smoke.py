@@ -17,7 +17,8 @@ from deployment.environment import Environment, find_environment
 from deployment.road_state import DeadLetter, RoadState
 from deployment.smoke_post import label_to_try, smoke_post
 from deployment.topic_listener import TopicListener
-from pipeline.alerts_config import Label, read_alerts_config
+from pipeline.alerts_config import read_alerts_config
+from pipeline.label_config import Label
 from tests.support.emulator import Emulator
 from tests.support.model_process import ModelProcess, running_model
 from tests.support.smoke_road import CONFIG, SECONDS, SmokeRoad

@@ -129,7 +129,7 @@ def test_a_queue_that_cannot_be_reached_is_told_once_and_waited_for(
     assert log[-1]["event"] == "stopped"
 
 
-def test_a_model_endpoint_that_cannot_be_reached_is_told_once_a_worker_and_waited_for(run: Run, config: Path) -> None:
+def test_a_model_endpoint_that_cannot_be_reached_is_told_once_and_waited_for(run: Run, config: Path) -> None:
     with MisbehavingServer(reset) as endpoint, MisbehavingServer(QUEUE) as queues:
         variables = variables_for("classifier", queues.url, config, endpoint.url) | {"WORKERS": "1"}
         process = run("classifier", variables)

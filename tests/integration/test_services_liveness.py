@@ -152,7 +152,7 @@ def test_an_endpoint_that_hangs_makes_no_thread_a_stuck_one_and_holds_up_no_end(
 
         # the other one has given the first call up by now, and asks again
         wait_until(lambda: len(always_silent.requests) >= 2, "a second call", READ_TIMEOUT + SECONDS)
-        wait_until(lambda: silence_of(waiting, "worker-1") < READ_TIMEOUT / 2, "a sign of life", SECONDS)
+        wait_until(lambda: silence_of(waiting, "prober of minilm") < READ_TIMEOUT / 2, "a sign of life", SECONDS)
         response = asked(waiting, "/healthz")
         assert response is not None
         assert (response.status_code, response.text) == (200, "ok\n")

@@ -1,161 +1,140 @@
-"""A new configuration while classifier runs: no batch is judged by a mixture, and none waits for the old one."""
+"""A new configuration while classifier runs: no post is judged by a mixture, and none waits for the old one."""
 
-import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from classifier.endpoint import ContentRefused, EndpointUnavailable, ModelEndpoint, Scores
-from classifier.metrics import Metrics
-from classifier.patient_endpoint import PatientEndpoint, Superseded
-from classifier.worker import Worker
-from pipeline.adaptive_limit import AdaptiveLimit
-from pipeline.backoff import Backoff
-from pipeline.breaker import Breaker
-from pipeline.connection_state import ConnectionState
-from pipeline.contracts import Alert, decode_alert_or_notice
+from classifier.endpoint_errors import ContentRefused, EndpointUnavailable
 from pipeline.queue_reader import ReceivedMessage
-from tests.support.examples import NOW, a_post, received
-from tests.support.fake_queue_ends import FakeReader, FakeWriter
+from tests.support.classifier_at_work import AtWork
+from tests.support.classifier_parts import HARMLESS, ScriptedModel, labels_of
+from tests.support.examples import a_post, received
 from tests.support.polling import wait_until
 
-Answer = Callable[[Sequence[str]], list[Scores]]
+OLD = {"name": "flood", "threshold": 0.2}
+NEW = {"name": "fire", "threshold": 0.2}
+TROUBLE = {"it refuses every text": ContentRefused("candidate_labels"), "it is down": EndpointUnavailable("503")}
 
 
-class FakeModel(ModelEndpoint):
-    """Answers by a function."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self.calls: list[list[str]] = []
-
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        self.calls.append(list(texts))
-        return self._answer(texts)
+def post(id_: str, text: str = "a post that is long enough to pass") -> ReceivedMessage:
+    return received(a_post(f"x:{id_}", text=f"{text} {id_}"), id_)
 
 
-def scores(**by_label: float) -> Answer:
-    return lambda texts: [dict(by_label) for _ in texts]
+@pytest.fixture
+def running() -> Iterator[list[AtWork]]:
+    """What a test has started, for its end whatever happens."""
+    started: list[AtWork] = []
+    yield started
+    for each in started:
+        each.end()
 
 
-def refuse_all(texts: Sequence[str]) -> list[Scores]:
-    raise ContentRefused("candidate_labels: too many")
+def test_what_is_under_way_ends_by_the_old_labels_and_the_next_is_judged_by_the_new(running: list[AtWork]) -> None:
+    is_called, may_answer = threading.Event(), threading.Event()
+
+    def serve(texts: Sequence[str]) -> None:
+        if list(texts) != HARMLESS and not may_answer.is_set():
+            is_called.set()
+            assert may_answer.wait(10)
+
+    at_work = AtWork(ScriptedModel(serve), labels_of(OLD), [post("1"), post("2")], callers=1)
+    running.append(at_work)
+    assert is_called.wait(10)
+    at_work.reader.arrive(post("3"))
+    wait_until(lambda: at_work.in_hand.count == 3, "the third post to wait")
+    at_work.change(labels_of(NEW))
+    may_answer.set()
+    at_work.settled(3)
+    assert at_work.alerts == [("x:1", ["flood"]), ("x:2", ["flood"]), ("x:3", ["fire"])]
+    assert sorted(at_work.reader.deleted) == ["1", "2", "3"]
 
 
-def down(texts: Sequence[str]) -> list[Scores]:
-    raise EndpointUnavailable("503")
+def test_a_threshold_that_was_raised_counts_from_the_next_post_on_whatever_is_kept(running: list[AtWork]) -> None:
+    at_work = AtWork(ScriptedModel(), labels_of(OLD), [post("1")])
+    running.append(at_work)
+    at_work.settled(1)
+    at_work.change(labels_of(OLD | {"threshold": 0.9}))
+    same = received(a_post("x:2", text="a post that is long enough to pass 1"), "2")
+    at_work.reader.arrive(same)
+    at_work.settled(2)
+    assert at_work.alerts == [("x:1", ["flood"])]
+    assert sorted(at_work.reader.deleted) == ["1", "2"]
 
 
-class Bench:
-    """A worker that runs in a thread, with waits for the endpoint that last no time."""
+@pytest.mark.parametrize("error", TROUBLE.values(), ids=TROUBLE)
+def test_posts_that_wait_for_the_endpoint_are_judged_by_the_new_labels_as_soon_as_these_are_answered(
+    running: list[AtWork], error: Exception
+) -> None:
+    labels, is_well = labels_of(NEW), threading.Event()
+    is_well.set()
+    model = ScriptedModel()
 
-    def __init__(self, answer: Answer, thresholds: dict[str, float], *batches: Sequence[ReceivedMessage]) -> None:
-        self.stopping = threading.Event()
-        self.breaker = Breaker(3, _backoff(), starts_open=True)
-        self.limit = AdaptiveLimit(1, 1)
-        self.reader = FakeReader(self.stopping, *batches)
-        self.writer = FakeWriter()
-        self.worker = Worker(
-            self.reader,
-            self.writer,
-            self.patient(answer),
-            thresholds,
-            "minilm",
-            Metrics(CollectorRegistry()),
-            self.stopping,
-            now=lambda: NOW,
-        )
-        self.thread = threading.Thread(target=self.worker.run, daemon=True)
+    def serve(_texts: Sequence[str]) -> Exception | None:
+        return None if is_well.is_set() or model.label_sets[-1] is labels.everything else error
 
-    def patient(self, answer: Answer) -> PatientEndpoint:
-        state = ConnectionState("model endpoint")
-        return PatientEndpoint(FakeModel(answer), self.breaker, self.limit, _backoff(), state, self.stopping)
-
-    @property
-    def alerts(self) -> list[tuple[str, list[str]]]:
-        alerts = [decode_alert_or_notice(body) for body in self.writer.bodies]
-        return [(alert.post.id, [label.name for label in alert.labels]) for alert in alerts if isinstance(alert, Alert)]
+    model.serve = serve
+    at_work = AtWork(model, labels_of(OLD))
+    running.append(at_work)
+    wait_until(lambda: at_work.lines.first.is_up, "the endpoint to be up")
+    is_well.clear()
+    at_work.reader.arrive(post("1"), post("2"))
+    wait_until(lambda: at_work.reader.paused, "the reader to be paused")
+    at_work.change(labels)
+    at_work.settled(2)
+    assert at_work.alerts == [("x:1", ["fire"]), ("x:2", ["fire"])]
+    assert sorted(at_work.reader.deleted) == ["1", "2"]
 
 
-def _backoff() -> Backoff:
-    return Backoff(0.001, 0.001, random.Random(1))
+def test_a_start_that_waits_goes_on_by_the_new_labels(running: list[AtWork]) -> None:
+    labels = labels_of(NEW)
+    model = ScriptedModel()
+    model.serve = lambda _texts: None if model.label_sets[-1] is labels.everything else ContentRefused("labels")
+    at_work = AtWork(model, labels_of(OLD), [post("1")])
+    running.append(at_work)
+    wait_until(lambda: len(model.calls) > 3, "some probes")
+    assert at_work.in_hand.count == 0
+    at_work.change(labels)
+    at_work.settled(1)
+    assert at_work.alerts == [("x:1", ["fire"])]
 
 
-def post(id_: str) -> ReceivedMessage:
-    return received(a_post(f"x:{id_}"), id_)
+def test_what_no_new_label_is_for_is_deleted_without_a_judgement(running: list[AtWork]) -> None:
+    is_well = threading.Event()
+    is_well.set()
+    at_work = AtWork(ScriptedModel(lambda _texts: None if is_well.is_set() else TROUBLE["it is down"]), labels_of(OLD))
+    running.append(at_work)
+    wait_until(lambda: at_work.lines.first.is_up, "the endpoint to be up")
+    is_well.clear()
+    at_work.reader.arrive(post("1"), post("2"))
+    wait_until(lambda: at_work.in_hand.count == 2, "the posts to wait")
+    at_work.change(labels_of(NEW | {"only_rules": ["smoke"]}))
+    at_work.settled(2)
+    assert (sorted(at_work.reader.deleted), at_work.alerts) == (["1", "2"], [])
 
 
-def test_the_next_batch_is_judged_by_the_new_labels_and_thresholds_and_the_one_under_way_by_the_old() -> None:
-    def while_it_is_judged(texts: Sequence[str]) -> list[Scores]:
-        if "Good morning." not in texts:
-            bench.worker.judge_by(bench.patient(scores(fire=0.7)), {"fire": 0.6})
-        return [{"flood": 0.9} for _ in texts]
-
-    bench = Bench(while_it_is_judged, {"flood": 0.5}, [post("1"), post("2")], [post("3")])
-    bench.worker.run()
-    assert bench.alerts == [("x:1", ["flood"]), ("x:2", ["flood"]), ("x:3", ["fire"])]
-    assert sorted(bench.reader.deleted) == ["1", "2", "3"]
-
-
-def test_a_threshold_that_was_raised_counts_from_the_next_batch_on() -> None:
-    bench = Bench(scores(flood=0.7), {"flood": 0.5}, [post("1")], [post("2")])
-    receive = bench.reader.receive
-
-    def receive_and_raise(limit: int = 10, timeout: float = 5.0) -> list[ReceivedMessage]:
-        messages = receive(limit)
-        if messages and messages[0].id == "2":
-            bench.worker.judge_by(bench.patient(scores(flood=0.7)), {"flood": 0.8})
-        return messages
-
-    bench.reader.receive = receive_and_raise  # type: ignore[method-assign]
-    bench.worker.run()
-    assert bench.alerts == [("x:1", ["flood"])]
-    assert sorted(bench.reader.deleted) == ["1", "2"]
+def test_whatever_changes_while_it_works_each_message_is_settled_once(running: list[AtWork]) -> None:
+    count = 200
+    at_work = AtWork(ScriptedModel(), labels_of(OLD), *([post(str(number))] for number in range(count)), callers=3)
+    running.append(at_work)
+    for number in range(20):
+        at_work.settled(10 * number)
+        at_work.change(labels_of((OLD, NEW)[number % 2]))
+    at_work.settled(count)
+    # a message that is settled twice fails in the reader
+    assert sorted(at_work.reader.deleted, key=int) == [str(number) for number in range(count)]
+    assert len(at_work.alerts) == count
+    wait_until(lambda: at_work.in_hand.count == 0, "nothing to be in hand")
 
 
-def changing_after_the_first_call(then: Answer) -> tuple[Answer, list[int]]:
-    """Answers the harmless text at the start, and from then on by ``then``."""
-    calls: list[int] = []
-
-    def answer(texts: Sequence[str]) -> list[Scores]:
-        calls.append(1)
-        return then(texts) if len(calls) > 1 else [{"flood": 0.9} for _ in texts]
-
-    return answer, calls
-
-
-@pytest.mark.parametrize("trouble", [refuse_all, down], ids=["it refuses every text", "it is down"])
-def test_a_batch_that_waits_is_judged_by_the_new_one_as_soon_as_that_is_in_force(trouble: Answer) -> None:
-    answer, calls = changing_after_the_first_call(trouble)
-    bench = Bench(answer, {"flood": 0.5}, [post("1"), post("2")])
-    bench.thread.start()
-    wait_until(lambda: len(calls) > 5, "the worker to wait")
-    bench.worker.judge_by(bench.patient(scores(fire=0.7)), {"fire": 0.6})
-    bench.thread.join(10)
-    assert not bench.thread.is_alive()
-    assert bench.alerts == [("x:1", ["fire"]), ("x:2", ["fire"])]
-    assert sorted(bench.reader.deleted) == ["1", "2"]
-
-
-def test_a_start_that_waits_goes_on_by_the_new_one() -> None:
-    bench = Bench(refuse_all, {"flood": 0.5}, [post("1")])
-    bench.thread.start()
-    threading.Event().wait(0.02)
-    bench.worker.judge_by(bench.patient(scores(flood=0.7)), {"flood": 0.6})
-    bench.thread.join(10)
-    assert not bench.thread.is_alive()
-    assert bench.alerts == [("x:1", ["flood"])]
-
-
-def test_one_that_answers_is_not_given_up() -> None:
-    bench = Bench(scores(flood=0.7), {"flood": 0.5})
-    endpoint = bench.patient(scores(flood=0.7))
-    endpoint.wait_until_it_answers()
-    endpoint.supersede()
-    assert endpoint.judge(["a"]) == [{"flood": 0.7}]
-    waiting = bench.patient(down)
-    waiting.supersede()
-    with pytest.raises(Superseded):
-        waiting.judge(["a"])
+def test_a_stop_while_the_endpoint_is_down_gives_everything_back() -> None:
+    is_well = threading.Event()
+    is_well.set()
+    at_work = AtWork(ScriptedModel(lambda _texts: None if is_well.is_set() else TROUBLE["it is down"]), labels_of(OLD))
+    wait_until(lambda: at_work.lines.first.is_up, "the endpoint to be up")
+    is_well.clear()
+    at_work.reader.arrive(*(post(str(number)) for number in range(10)))
+    wait_until(lambda: at_work.in_hand.count == 10, "the posts to wait")
+    at_work.end()
+    assert at_work.reader.given_back == {str(number): 0 for number in range(10)}
+    assert at_work.reader.deleted == []

@@ -3,29 +3,13 @@
 import pytest
 
 import classifier.tuning
-from classifier.settings import Settings
 from classifier.tuning import warn_of_thresholds_for_another_model
-from pipeline.settings import read_settings
 from tests.support.recording_log import RecordingLog, record_log
-
-GIVEN = {
-    "AWS_REGION": "us-east-1",
-    "POSTS_QUEUE_URL": "http://127.0.0.1/posts",
-    "POSTS_DEAD_LETTER_QUEUE_URL": "http://127.0.0.1/posts-dlq",
-    "ALERTS_QUEUE_URL": "http://127.0.0.1/alerts",
-    "ENDPOINT_NAME": "tweet-alerts-test-model",
-}
 
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> RecordingLog:
     return record_log(monkeypatch, classifier.tuning)
-
-
-def test_the_endpoints_name_stands_in_for_the_models() -> None:
-    assert read_settings(Settings, GIVEN).model == "tweet-alerts-test-model"
-    assert read_settings(Settings, GIVEN | {"MODEL_NAME": ""}).model == "tweet-alerts-test-model"
-    assert read_settings(Settings, GIVEN | {"MODEL_NAME": "minilm"}).model == "minilm"
 
 
 def test_another_model_is_one_warning_with_both_names(log: RecordingLog) -> None:

@@ -7,8 +7,9 @@ import pytest
 from deployment.environment import find_environment
 from deployment.road_state import Depth, suspect
 from deployment.smoke_post import label_to_try, smoke_post
-from pipeline.alerts_config import AlertsConfig, Label, parse_alerts_config
+from pipeline.alerts_config import AlertsConfig, parse_alerts_config
 from pipeline.errors import UserMistake
+from pipeline.label_config import Label
 
 NOW = datetime(2026, 11, 20, 8, 15, 10, tzinfo=UTC)
 NOTHING = Depth(0, 0, 0)

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.alerts_config import parse_alerts_config, read_alerts_config
 from pipeline.errors import UserMistake
+from pipeline.label_config import Label
 
 SHIPPED = Path(__file__).parent.parent.parent / "config/alerts.yaml"
 
@@ -68,71 +69,6 @@ def test_what_may_be_left_out_has_a_default() -> None:
     assert config.rules is None
 
 
-def test_rules_are_xs_own_words_with_a_tag_or_without() -> None:
-    config = parse_alerts_config(
-        f"""{VALID}
-rules:
-  - value: (flood OR "high water") lang:en
-    tag: water
-  - value: >
-      wildfire
-      lang:en
-  - {{value: "Überschwemmung 🌊 \\u200d", tag: "Flut 🌊"}}
-""",
-        "alerts.yaml",
-    )
-    assert config.rules is not None
-    assert [(rule.text, rule.tag) for rule in config.rules] == [
-        ('(flood OR "high water") lang:en', "water"),
-        ("wildfire lang:en", None),
-        ("Überschwemmung 🌊 \u200d", "Flut 🌊"),
-    ]
-
-
-def test_no_rules_at_all_are_something_else_than_none_given() -> None:
-    assert parse_alerts_config(f"{VALID}rules: []\n", "alerts.yaml").rules == []
-    assert parse_alerts_config(f"{VALID}rules:\n", "alerts.yaml").rules is None
-
-
-def test_a_rule_may_be_as_long_as_enterprise_accounts_have_it() -> None:
-    config = parse_alerts_config(f"{VALID}rules: [{{value: {'é' * 2048}, tag: {'é' * 200}}}]\n", "alerts.yaml")
-    assert config.rules is not None
-    assert len(config.rules[0].text) == 2048
-
-
-VALUE = "a rule of X of 1 to 2,048 characters on one line"
-TAG = "a tag of 1 to 200 characters on one line, without blanks around it"
-
-
-@pytest.mark.parametrize(
-    ("rules", "line"),
-    [
-        ("flood", "rules: expected a list, got 'flood'"),
-        ("[flood]", "rules[0]: expected the keys value, tag, got 'flood'"),
-        ("[{tag: a}]", f"rules[0].value: expected {VALUE}, got nothing"),
-        ("[{value: a, tags: b}]", "rules[0]: expected one of the keys value, tag, got 'tags'"),
-        ("[{value: 7}]", f"rules[0].value: expected {VALUE}, got 7"),
-        ('[{value: a}, {value: ""}]', f"rules[1].value: expected {VALUE}, got ''"),
-        ('[{value: "  "}]', "rules[0].value: expected more than blanks, got '  '"),
-        (r'[{value: "a\nb"}]', rf"rules[0].value: expected {VALUE}, got 'a\nb'"),
-        (r'[{value: "a\e[31m"}]', rf"rules[0].value: expected {VALUE}, got 'a\x1b[31m'"),
-        (r'[{value: "\ud800"}]', rf"rules[0].value: expected {VALUE}, got '\ud800'"),
-        (f"[{{value: {'a' * 2049}}}]", f"rules[0].value: expected {VALUE}, got '{'a' * 58}…"),
-        ('[{value: a, tag: ""}]', f"rules[0].tag: expected {TAG}, got ''"),
-        ('[{value: a, tag: " b"}]', f"rules[0].tag: expected {TAG}, got ' b'"),
-        (r'[{value: a, tag: "b\n"}]', rf"rules[0].tag: expected {TAG}, got 'b\n'"),
-        (r'[{value: a, tag: "b\x7f"}]', rf"rules[0].tag: expected {TAG}, got 'b\x7f'"),
-        (f"[{{value: a, tag: {'b' * 201}}}]", f"rules[0].tag: expected {TAG}, got '{'b' * 58}…"),
-        (
-            '[{value: a b}, {value: c}, {value: " a b ", tag: other}]',
-            "rules[2].value: expected a value used once, got 'a b', which is rules[0] already",
-        ),
-    ],
-)
-def test_a_mistake_in_a_rule_is_one_line(rules: str, line: str) -> None:
-    assert mistake_in(f"{VALID}rules: {rules}\n") == f"alerts.yaml: {line}"
-
-
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     file = tmp_path / "alerts.yaml"
     file.write_text(VALID, encoding="utf-8-sig")
@@ -154,13 +90,13 @@ def test_the_shipped_file_is_for_the_shipped_model() -> None:
     assert read_alerts_config(SHIPPED).tuned_for == "minilm"
 
 
-def test_the_shipped_example_of_rules_is_valid() -> None:
+def test_the_shipped_examples_of_rules_and_of_a_labels_keys_are_valid() -> None:
     example = re.sub("^#(?=rules:|  )", "", SHIPPED.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert parse_alerts_config(SHIPPED.read_text(encoding="utf-8"), "alerts.yaml").rules is None
-    assert [rule.tag for rule in parse_alerts_config(example, "alerts.yaml").rules or []] == [
-        "earthquake",
-        "power outage",
-    ]
+    config = parse_alerts_config(example, "alerts.yaml")
+    assert [rule.tag for rule in config.rules or []] == ["earthquake", "power outage"]
+    (label,) = (label for label in config.labels if label.examples)
+    assert all(getattr(label, key) for key in Label.__struct_fields__)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +106,8 @@ def test_the_shipped_example_of_rules_is_valid() -> None:
         (
             "    threshold: 0.5",
             "    treshold: 0.5",
-            "labels[0]: expected one of the keys name, threshold, description, got 'treshold'",
+            "labels[0]: expected one of the keys name, threshold, description, hypothesis, only_rules, unless, "
+            "examples, counter_examples, got 'treshold'",
         ),
         (
             "ops:",

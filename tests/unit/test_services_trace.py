@@ -9,11 +9,13 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from classifier import worker
-from classifier.endpoint import ContentRefused, Scores
+from classifier import outcomes
+from classifier.cases import Judged
+from classifier.endpoint_errors import ContentRefused
+from classifier.in_hand import InHand
+from classifier.intake import Intake
 from classifier.metrics import Metrics as ClassifierMetrics
-from classifier.patient_endpoint import PatientEndpoint
-from classifier.worker import Worker
+from classifier.outcomes import Outcomes
 from notifier import alert_loop, channel_worker
 from notifier.alert_loop import AlertLoop
 from notifier.channel_worker import ChannelWorker
@@ -33,6 +35,8 @@ from pipeline.trace import trace_id_of
 from stream_getter import forwarder
 from stream_getter.forwarder import Forwarder
 from stream_getter.metrics import Metrics as StreamGetterMetrics
+from tests.support.classifier_parts import Lines, ScriptedModel
+from tests.support.desk_bench import Bench
 from tests.support.examples import NOW, a_delivery, a_notice, a_post, an_alert, received
 from tests.support.fake_queue_ends import FakeReader, FakeWriter
 from tests.support.list_source import ListSource
@@ -102,31 +106,29 @@ def test_stream_getter_sends_the_id_and_logs_by_it(monkeypatch: pytest.MonkeyPat
 # classifier
 
 
-class SteadyEndpoint(PatientEndpoint):
-    def __init__(self) -> None:
-        pass
-
-    def wait_until_it_answers(self) -> None:
-        pass
-
-    def judge(self, texts: Sequence[str]) -> list[Scores | ContentRefused]:
-        return [ContentRefused("not this") if text == "refused" else {"quake": len(text) / 10} for text in texts]
-
-
 def test_classifier_sends_the_id_and_logs_by_it(monkeypatch: pytest.MonkeyPatch, stopping: threading.Event) -> None:
-    log = record_log(monkeypatch, worker)
+    log = record_log(monkeypatch, outcomes)
     batch = [
-        message(a_post("x:1", text="long text", trace_id="t-1"), "1"),
-        message(a_post("x:2", text="no", trace_id="t-2"), "2"),
+        message(a_post("x:1", text="an alert", trace_id="t-1"), "1"),
+        message(a_post("x:2", text="no alert", trace_id="t-2"), "2"),
         message(a_post("x:3", text="refused", trace_id="t-3"), "3"),
         message("no JSON", "4", trace_id="t-4"),
         message("no JSON, no id", "5"),
         message(a_post("x:6", text="too large", trace_id="t-6"), "6", trace_id="t-6"),
     ]
+    scores = {
+        "an alert": Judged([0.9], "minilm"),
+        "no alert": Judged([0.1], "minilm"),
+        "too large": Judged([0.9], "minilm"),
+    }
     reader = TracedReader(stopping, batch)
     writer = TracedWriter(lambda body: Unsendable("too large") if '"x:6"' in body else None)
-    metrics = ClassifierMetrics(CollectorRegistry())
-    Worker(reader, writer, SteadyEndpoint(), {"quake": 0.5}, "minilm", metrics, stopping, lambda: NOW).run()
+    bench, in_hand = Bench(), InHand(100, 1_000_000)
+    settling = Outcomes(reader, writer, in_hand, ClassifierMetrics(CollectorRegistry()), lambda: NOW)
+    Intake(reader, bench.desk, settling, in_hand, Lines(ScriptedModel()).lines, stopping).run()
+    asked = bench.take()
+    answers = [scores.get(question.text, ContentRefused("not this")) for question in asked.questions]
+    settling.settle(bench.desk.answered(asked.questions, answers))
     assert writer.traces == ["t-1", "t-6"]
     assert list(zip(log.events, log.trace_ids, strict=True)) == [
         ("alert", "t-1"),

@@ -31,6 +31,10 @@ from tests.support.service_process import TOKEN, Variables, variables_for
 START_SECONDS = 60.0
 #: Posts a second. Three services, their doors and the emulator share two cores with the test.
 RATE = 30.0
+#: Calls that classifier may have under way, and texts in each: few, so that an outage soon meets more posts than it may
+#: have in hand.
+CALLS = 2
+BATCH_TEXTS = 10
 #: Minutes that stream-getter asks X for after a restart, so that what it held when it was killed comes again. The
 #: least that there is, for each restart brings all of it.
 _BACKFILL_MINUTES = 1
@@ -190,6 +194,8 @@ class Road:
         variables = variables_for(service.name, service.door.url, self._folder / "alerts.yaml", elsewhere)
         if service.name == "stream-getter":
             variables["X_BACKFILL_MINUTES"] = str(_BACKFILL_MINUTES)
+        if service.name == "classifier":
+            variables |= {"WORKERS": str(CALLS), "BATCH_TEXTS": str(BATCH_TEXTS)}
         return variables | outputs | {"AWS_ENDPOINT_URL_SNS": service.door.url}
 
 

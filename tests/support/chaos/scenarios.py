@@ -20,17 +20,17 @@ from tests.support.chaos.balance import (
 )
 from tests.support.chaos.http_proxy import Outage
 from tests.support.chaos.posts import LABEL
-from tests.support.chaos.road import START_SECONDS, Road
+from tests.support.chaos.road import BATCH_TEXTS, CALLS, START_SECONDS, Road
 from tests.support.polling import wait_until
 
-#: Posts that classifier may hold while its endpoint is away: what its reader buffers, a batch for each of its two
-#: workers, and one receive that is under way.
-_MOST_IN_CLASSIFIER = 30 + 2 * 10 + 10
+#: Posts that classifier may hold while its endpoint is away: what its reader buffers, what it has in hand at most (see
+#: its bootstrap), and two receives that were begun before.
+_MOST_IN_CLASSIFIER = 30 + 2 * CALLS * BATCH_TEXTS + 200 + 2 * 10
 #: Posts that an outage must meet at least: more than would wait in a process.
-_MET = 2 * _MOST_IN_CLASSIFIER
+_MET = _MOST_IN_CLASSIFIER + 60
 #: Notifications that show that all are at work.
 _AT_WORK = 10
-#: Seconds that an endpoint takes by which classifier's workers are busy with the stream, so that kills meet work.
+#: Seconds that an endpoint takes by which classifier's callers are busy with the stream, so that kills meet work.
 _BUSY = 0.1
 #: Seconds that an endpoint takes at whose answer nobody waits any more.
 _TOO_LONG = 60.0
@@ -114,7 +114,7 @@ def drain_with_a_slow_model(road: Road) -> Figures:
     wait_for_notifications(road, _AT_WORK)
     classifier = road.services["classifier"]
     usual, road.model.seconds = road.model.seconds, _TOO_LONG
-    wait_until(lambda: road.model.under_way == 2, "both workers to ask the endpoint", START_SECONDS)
+    wait_until(lambda: road.model.under_way == CALLS, "all callers to ask the endpoint", START_SECONDS)
     # then no receive is under way, which could take what is given back once more
     wait_until(rarely(lambda: road.visible("posts") >= _MET), "posts to wait, for the buffer is full", START_SECONDS)
     classifier.begin_to_end()

@@ -11,19 +11,9 @@ import msgspec
 from pipeline.config_places import read_config_file
 from pipeline.document_errors import describe
 from pipeline.errors import UserMistake
+from pipeline.label_config import PLACEHOLDER, Label, Words, check_labels
 from pipeline.text import cut
 from pipeline.yaml_text import load_yaml
-
-Name = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,49}$",
-        title="up to 50 letters, digits, spaces and . _ / -, a letter or digit first",
-    ),
-]
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1, title="a number from 0 to 1")]
-ModelName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, title="the name of a model")]
-Description = Annotated[str, msgspec.Meta(min_length=1, max_length=200, title="a text of 1 to 200 characters")]
 
 #: Characters that one rule may have at X: its Enterprise limit ("Filtered stream: introduction"). Most accounts have
 #: half of it, which the services need not know.
@@ -47,23 +37,6 @@ RuleTag = Annotated[
         title="a tag of 1 to 200 characters on one line, without blanks around it",
     ),
 ]
-
-
-class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a user wants to hear of.
-
-    ``description`` is what the model reads, in plain words (the name, where it is not given); a post scores from 0 to
-    1 against it and passes from ``threshold`` on.
-    """
-
-    name: Name
-    threshold: Probability
-    description: Description | None = None
-
-    @property
-    def candidate(self) -> str:
-        """The words that the model compares posts with."""
-        return self.description or self.name
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,8 +82,8 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     channels: Annotated[dict[str, Channel], msgspec.Meta(min_length=1, title="at least one channel by its name")]
     routes: Annotated[list[Route], msgspec.Meta(min_length=1, title="a list of at least one route")]
     ops: list[str] = []
-    hypothesis_template: str = "This post is about {}."
-    tuned_for: ModelName | None = None
+    hypothesis_template: Words = "This post is about {}."
+    tuned_for: Annotated[str, msgspec.Meta(min_length=1, max_length=200, title="the name of a model")] | None = None
     rules: list[Rule] | None = None
 
 
@@ -132,21 +105,9 @@ def parse_alerts_config(content: str, file: str) -> AlertsConfig:
 
 
 def _check_references(config: AlertsConfig, file: str) -> None:
-    first_use: dict[str, int] = {}
-    for index, label in enumerate(config.labels):
-        # names differ in more than case: they become metric labels and filter policies that people type
-        earlier = first_use.setdefault(label.name.casefold(), index)
-        if earlier != index:
-            raise UserMistake(
-                f"{file}: labels[{index}].name: expected a name used once, got {label.name!r}, "
-                f"which is labels[{earlier}] already"
-            )
-    words: dict[str, str] = {}
-    for index, label in enumerate(config.labels):
-        if (other := words.setdefault(label.candidate, label.name)) != label.name:
-            raise UserMistake(
-                f"{file}: labels[{index}].description: expected words of its own, got those of label {other!r}"
-            )
+    _check_template(config.hypothesis_template, file)
+    tags = None if config.rules is None else {rule.tag or "" for rule in config.rules}
+    check_labels(config.labels, config.hypothesis_template, tags, file)
     _check_rules(config.rules or [], file)
     names = [label.name for label in config.labels]
     for index, route in enumerate(config.routes):
@@ -161,10 +122,16 @@ def _check_references(config: AlertsConfig, file: str) -> None:
             raise UserMistake(
                 f"{file}: labels[{index}].name: expected at least one route for each label, got none for {name!r}"
             )
-    if config.hypothesis_template.count("{}") != 1:
+
+
+def _check_template(template: str, file: str) -> None:
+    if template.count(PLACEHOLDER) != 1:
         raise UserMistake(
-            f"{file}: hypothesis_template: expected one {{}} where the label goes, got {config.hypothesis_template!r}"
+            f"{file}: hypothesis_template: expected one {PLACEHOLDER} where the label goes, got {template!r}"
         )
+    # Hugging Face's toolkit puts the label in by str.format, to which every brace means something
+    if template.count("{") + template.count("}") > len(PLACEHOLDER):
+        raise UserMistake(f"{file}: hypothesis_template: expected no brace beside {PLACEHOLDER}, got {template!r}")
 
 
 def _check_rules(rules: list[Rule], file: str) -> None:

@@ -1,20 +1,25 @@
-"""The command `classifier`: reads the settings, builds the parts, runs until SIGTERM."""
+"""The command `classifier`: reads the settings, builds the parts, runs until SIGTERM; or a subcommand."""
 
 import os
+import sys
 
 from classifier.bootstrap import run
 from classifier.settings import Settings
+from classifier.subcommands import run_subcommand
+from pipeline.dead_letters.tools import Terminal
 from pipeline.lifecycle import exit_with
 from pipeline.logs import configure_logs
 from pipeline.settings import read_settings
 
 
 def main() -> None:
-    """Exits with 0 after SIGTERM, 1 after a crash, 2 for a user's mistake."""
+    """Exits with 0 after SIGTERM, 1 after a crash, 2 for a user's mistake; subcommands say what else they have."""
     exit_with("classifier", _main)
 
 
 def _main() -> int:
+    if arguments := sys.argv[1:]:
+        return run_subcommand(arguments, os.environ, Terminal(sys.stdin, sys.stdout, sys.stderr))
     settings = read_settings(Settings, os.environ)
     configure_logs(settings.log_level, settings.log_format, "classifier")
     return run(settings)

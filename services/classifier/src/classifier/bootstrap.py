@@ -6,23 +6,20 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from classifier import __version__
-from classifier.endpoint import READ_TIMEOUT, ModelEndpoint
-from classifier.intake import pause_while_open
+from classifier.in_hand import InHand
+from classifier.intake import Intake, pause_while_none_is_up
+from classifier.judging import Judging
+from classifier.labels import Labels
 from classifier.metrics import Metrics
-from classifier.patient_endpoint import PatientEndpoint
+from classifier.outcomes import Outcomes
 from classifier.settings import Settings
 from classifier.tuning import warn_of_thresholds_for_another_model
-from classifier.worker import Worker
-from pipeline.adaptive_limit import AdaptiveLimit
-from pipeline.alerts_config import AlertsConfig
 from pipeline.aws import aws_client
 from pipeline.backoff import Backoff
-from pipeline.breaker import Breaker
 from pipeline.build_info import export_build_info
 from pipeline.config_at_start import ConfigInForce, config_at_start
 from pipeline.config_places import ConfigPlaces
 from pipeline.config_watch import ConfigMetrics, ConfigWatch
-from pipeline.connection_state import ConnectionState
 from pipeline.lifecycle import Lifecycle
 from pipeline.queue_depth import QueueDepth
 from pipeline.queue_metrics import QueueMetrics
@@ -31,11 +28,14 @@ from pipeline.queue_writer import QueueWriter
 from pipeline.telemetry import TelemetryServer
 from pipeline.watchdog import Watchdog
 
-#: Calls of the endpoint that fail one after the other, whoever made them, before only probes are made.
-_FAILURES_THAT_OPEN = 3
-#: Seconds between two tries at first, and at most.
-_FIRST_WAIT = 0.5
-_LONGEST_WAIT = 30.0
+#: Posts in hand beyond those that calls have room for: what waits for the next call, and for alerts to be accepted.
+_BETWEEN = 200
+#: Bytes of messages in hand, whose posts are held beside them.
+_BYTES_IN_HAND = 16 * 1024 * 1024
+#: Seconds that a deletion waits for others: nobody sees it, and a full batch costs a call as one message does.
+_DELETION_LINGER = 0.2
+#: Seconds that an alert waits for others: those of one answer come together, and the next answer may be long in coming.
+_ALERT_LINGER = 0.002
 
 
 def _now() -> datetime:
@@ -56,7 +56,7 @@ def run(settings: Settings) -> int:
     export_build_info(registry, "classifier", __version__, settings.revision)
     metrics, queue_metrics = Metrics(registry), QueueMetrics(registry)
     lifecycle = Lifecycle(watchdog=Watchdog(registry))
-    # beside the workers: three threads of the reader, two of the writer, queue depth, notices
+    # three threads of the reader, two of the writer, callers that give up a message, intake, queue depth
     sqs = aws_client("sqs", settings.aws_region, connections=settings.workers + 7)
     reader = QueueReader(
         sqs,
@@ -67,6 +67,7 @@ def run(settings: Settings) -> int:
         queue_metrics,
         Backoff(0.1, 10.0, rng),
         lifecycle.stopping,
+        linger_seconds=_DELETION_LINGER,
         watchdog=lifecycle.watchdog,
     )
     writer = QueueWriter(
@@ -75,44 +76,23 @@ def run(settings: Settings) -> int:
         "alerts",
         queue_metrics,
         Backoff(0.1, 10.0, rng),
+        linger_seconds=_ALERT_LINGER,
         watchdog=lifecycle.watchdog,
     )
-    sagemaker = aws_client(
-        "sagemaker-runtime", settings.aws_region, read_timeout=READ_TIMEOUT, connections=settings.workers
-    )
-    endpoint_state = ConnectionState(f"model endpoint {settings.endpoint_name}")
-    breaker = Breaker(_FAILURES_THAT_OPEN, Backoff(_FIRST_WAIT, _LONGEST_WAIT, rng), starts_open=True)
-    limit = AdaptiveLimit(least=1, most=settings.workers)
-    pause_while_open(breaker, reader)
-    metrics.follow(breaker, limit)
+    judging = Judging(settings, Labels(config), metrics, rng, lifecycle.stopping)
+    in_hand = InHand(2 * settings.workers * settings.batch_texts + _BETWEEN, _BYTES_IN_HAND)
+    metrics.posts_in_hand.set_function(lambda: float(in_hand.count))
+    outcomes = Outcomes(reader, writer, in_hand, metrics, _now)
+    intake = Intake(reader, judging.desk, outcomes, in_hand, judging.lines, lifecycle.stopping)
+    pause_while_none_is_up(judging.lines, reader)
 
-    def endpoint(config: AlertsConfig) -> PatientEndpoint:
-        candidates = {label.name: label.candidate for label in config.labels}
-        model = ModelEndpoint(sagemaker, settings.endpoint_name, candidates, config.hypothesis_template, metrics)
-        backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, rng)
-        return PatientEndpoint(model, breaker, limit, backoff, endpoint_state, lifecycle.stopping)
-
-    def thresholds(config: AlertsConfig) -> dict[str, float]:
-        return {label.name: label.threshold for label in config.labels}
-
-    workers = [
-        Worker(
-            reader,
-            writer,
-            endpoint(config),
-            thresholds(config),
-            settings.model,
-            metrics,
-            lifecycle.stopping,
-            now=_now,
-        )
-        for _ in range(settings.workers)
-    ]
+    def warn_of_thresholds(of: ConfigInForce) -> None:
+        for model in filter(None, (settings.model, settings.fallback_model)):
+            warn_of_thresholds_for_another_model(of.config.tuned_for, model, of.document.place)
 
     def bring_into_force(new: ConfigInForce) -> None:
-        for worker in workers:
-            worker.judge_by(endpoint(new.config), thresholds(new.config))
-        warn_of_thresholds_for_another_model(new.config.tuned_for, settings.model, new.document.place)
+        outcomes.settle(judging.desk.change(Labels(new.config)))
+        warn_of_thresholds(new)
 
     watch = ConfigWatch(
         places,
@@ -127,18 +107,18 @@ def run(settings: Settings) -> int:
     checks = {
         "posts queue": reader.state.trouble,
         "alerts queue": writer.state.trouble,
-        "model endpoint": endpoint_state.trouble,
+        "model endpoint": judging.trouble,
     }
     stuck = lifecycle.watchdog.stuck
     TelemetryServer(settings.telemetry_host, settings.telemetry_port, registry, checks, stuck)
     in_force.tell()
-    warn_of_thresholds_for_another_model(config.tuned_for, settings.model, in_force.document.place)
+    warn_of_thresholds(in_force)
     queues = {"posts": settings.posts_queue_url, "posts-dlq": settings.posts_dead_letter_queue_url}
     depth = QueueDepth(sqs, queues, queue_metrics, lifecycle.stopping)
     return lifecycle.run(
-        {f"worker-{number}": worker.run for number, worker in enumerate(workers, start=1)},
-        background={"queue depth": depth.run, "configuration": watch.run},
-        on_stop=[writer.refuse_when_full],
+        {"intake": intake.run, **judging.callers(outcomes)},
+        background={"queue depth": depth.run, "configuration": watch.run, **judging.probers()},
+        on_stop=[writer.refuse_when_full, lambda: outcomes.give_back(judging.desk.close())],
         # giving back takes its share of the time even where the writer's queue is away
         drain=[lambda left: writer.close(left - GIVE_BACK_SECONDS), lambda _left: reader.close()],
     )

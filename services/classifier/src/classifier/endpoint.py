@@ -1,7 +1,8 @@
 """The model endpoint: a Hugging Face zero-shot model behind SageMaker's invoke_endpoint.
 
 Request and answer are those of the zero-shot-classification pipeline: ``{"inputs": [text], "parameters":
-{"candidate_labels", "multi_label", "hypothesis_template"}}`` gives one ``{"sequence", "labels", "scores"}`` a text.
+{"candidate_labels", "multi_label", "hypothesis_template"}}`` gives one ``{"sequence", "labels", "scores"}`` a text. Our
+own model takes examples beside them, and says so in SageMaker's custom attributes of each answer.
 """
 
 import time
@@ -11,35 +12,34 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from classifier.metrics import Metrics
+from classifier.endpoint_errors import (
+    ContentRefused,
+    EndpointFailed,
+    EndpointUnavailable,
+    of_client_error,
+    of_transport,
+)
+from classifier.labels import LabelSet, Scores
+from classifier.metrics import EndpointMetrics
+from pipeline.logs import get_logger
+from pipeline.text import short_line
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+log = get_logger(__name__)
 
 #: Seconds to wait for an answer; a drain of 25 s must outlast it.
 READ_TIMEOUT = 20.0
 #: Characters of a text that are sent: several times what a zero-shot model reads (256 to 1,024 tokens).
 TEXT_LIMIT = 10_000
 
-#: HTTP statuses of the model's container that blame the content of the request.
-_CONTENT_STATUSES = frozenset({400, 413, 415, 422})
-#: HTTP statuses, of SageMaker or the container, that say that it is too much at this moment.
-_BUSY_STATUSES = frozenset({429, 503})
-
-#: Scores by label name, in the order of the labels that were asked for.
-Scores = Mapping[str, float]
-
-
-class EndpointUnavailable(Exception):
-    """The endpoint cannot answer now; the same call may succeed later."""
-
-
-class EndpointBusy(EndpointUnavailable):
-    """The endpoint has more to do than it can: fewer calls at a time would succeed."""
-
-
-class ContentRefused(Exception):
-    """The endpoint answered that it cannot judge this content; the same call will never succeed."""
+#: Of the custom attributes of an answer (SageMaker Runtime API Reference, "InvokeEndpoint").
+_KNOWS_EXAMPLES = "examples"
+#: What the SDK trips over where an error answer is not what it expects: a JSON list, or no UTF-8.
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+#: How far above 1 a score may be for the way in which it was computed.
+_ROUNDING = 1e-6
 
 
 class _Answer(msgspec.Struct):
@@ -52,87 +52,89 @@ _decoder = msgspec.json.Decoder(list[_Answer] | _Answer)
 
 
 class ModelEndpoint:
-    """One endpoint, asked about fixed labels: ``candidates`` maps each label's name to the words the model reads."""
+    """One endpoint. Safe for several threads. ``model`` is the name of the model behind it, as alerts carry it."""
 
     def __init__(
         self,
         sagemaker: "SageMakerRuntimeClient",
         name: str,
-        candidates: Mapping[str, str],
-        hypothesis_template: str,
-        metrics: Metrics,
+        model: str,
+        metrics: EndpointMetrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
+        self.model = model
         self._sagemaker = sagemaker
-        self._names = {words: label for label, words in candidates.items()}
-        self._parameters = {
-            "candidate_labels": list(candidates.values()),
-            # each label judged by itself; otherwise the scores add up to 1 and every post is about something
-            "multi_label": True,
-            "hypothesis_template": hypothesis_template,
-        }
         self._metrics = metrics
         self._clock = clock
+        # unknown before the first answer, for which no examples are sent: another model might refuse them
+        self._knows_examples: bool | None = None
+        self._told = False
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        """The scores of each text, in order.
+    def classify(self, texts: Sequence[str], label_set: LabelSet) -> list[Scores]:
+        """The scores of each text, in order, for the label set's candidates in theirs.
 
-        Raises ContentRefused and EndpointUnavailable, of which EndpointBusy is one, for all texts together.
+        Raises ContentRefused and EndpointUnavailable (classifier.endpoint_errors) for all texts together.
         """
-        body = _encoder.encode({"inputs": [text[:TEXT_LIMIT] for text in texts], "parameters": self._parameters})
+        parameters = self._parameters(label_set)
+        body = _encoder.encode({"inputs": [text[:TEXT_LIMIT] for text in texts], "parameters": parameters})
         started = self._clock()
         try:
-            scores = self._scores(self._invoke(body), len(texts))
+            scores = self._scores(self._invoke(body), len(texts), label_set.candidates)
         except (EndpointUnavailable, ContentRefused) as error:
-            self._metrics.endpoint_calls.labels(type(error).__name__).inc()
+            self._metrics.failed(error)
             raise
-        self._metrics.endpoint_calls.labels("ok").inc()
-        self._metrics.endpoint_seconds.observe(self._clock() - started)
-        self._metrics.endpoint_texts.observe(len(texts))
+        self._metrics.answered(len(texts), self._clock() - started)
         return scores
+
+    def forget_what_it_reads(self) -> None:
+        """Another model may stand behind it now, one that refuses examples: none are sent until it has answered."""
+        self._knows_examples = None
+
+    def _parameters(self, label_set: LabelSet) -> Mapping[str, Any]:
+        if not label_set.examples:
+            return label_set.parameters
+        if self._knows_examples:
+            return {**label_set.parameters, **label_set.examples}
+        if self._knows_examples is False and not self._told:
+            self._told = True
+            log.warning("the labels' examples are left out: this model does not read them", model=self.model)
+        return label_set.parameters
 
     def _invoke(self, body: bytes) -> bytes:
         try:
             response = self._sagemaker.invoke_endpoint(
                 EndpointName=self.name, ContentType="application/json", Accept="application/json", Body=body
             )
-            return response["Body"].read()
+            content = response["Body"].read()
         except ClientError as error:
-            raise _meaning(error) from error
+            raise of_client_error(error) from error
         except (BotoCoreError, OSError) as error:
-            raise EndpointUnavailable(str(error)) from error
+            raise of_transport(error) from error
+        except _UNREADABLE as error:
+            raise EndpointFailed(f"an answer that the SDK cannot read: {short_line(str(error), 300)}") from error
+        attributes = response.get("CustomAttributes", "")
+        self._knows_examples = _KNOWS_EXAMPLES in (each.strip() for each in attributes.split(";"))
+        return content
 
-    def _scores(self, body: bytes, count: int) -> list[Scores]:
+    def _scores(self, body: bytes, count: int, candidates: Sequence[str]) -> list[Scores]:
         try:
             answers = _decoder.decode(body)
         except msgspec.MsgspecError as error:
-            raise EndpointUnavailable(f"an answer that is not of the zero-shot shape: {error}") from error
+            raise EndpointFailed(f"an answer that is not of the zero-shot shape: {error}") from error
         # an older toolkit gives a bare object for a list of one
         answers = [answers] if isinstance(answers, _Answer) else answers
         if len(answers) != count:
-            raise EndpointUnavailable(f"{len(answers)} answers to {count} texts")
-        return [self._by_name(answer) for answer in answers]
-
-    def _by_name(self, answer: _Answer) -> Scores:
-        scores = dict(zip(answer.labels, answer.scores, strict=False))
-        missing = self._names.keys() - scores.keys()
-        if missing:
-            raise EndpointUnavailable(f"an answer without a score for {sorted(missing)[0]!r}")
-        return {name: scores[words] for words, name in self._names.items()}
+            raise EndpointFailed(f"{len(answers)} answers to {count} texts")
+        return [_in_order(answer, candidates) for answer in answers]
 
 
-def _meaning(error: ClientError) -> EndpointUnavailable | ContentRefused:
-    details: Any = error.response
-    message = " ".join(str(details.get("Error", {}).get("Message", error)).split())[:300]
-    code = details.get("Error", {}).get("Code", "")
-    status = details.get("OriginalStatusCode" if code == "ModelError" else "ResponseMetadata", 0)
-    if isinstance(status, dict):
-        status = status.get("HTTPStatusCode", 0)
-    # SageMaker answers ValidationError for an endpoint that does not exist (yet) too
-    missing_endpoint = code == "ValidationError" and "not found" in message
-    is_throttled = "Throttling" in code
-    if status in _CONTENT_STATUSES and not missing_endpoint and not is_throttled:
-        return ContentRefused(message)
-    kind = EndpointBusy if is_throttled or status in _BUSY_STATUSES else EndpointUnavailable
-    return kind(f"{code}: {message}")
+def _in_order(answer: _Answer, candidates: Sequence[str]) -> Scores:
+    by_candidate = dict(zip(answer.labels, answer.scores, strict=False))
+    try:
+        scores = [by_candidate[candidate] for candidate in candidates]
+    except KeyError as missing:
+        raise EndpointFailed(f"an answer without a score for {missing.args[0]!r}") from None
+    if min(scores) < 0 or max(scores) > 1 + _ROUNDING:
+        raise EndpointFailed("an answer with scores that are not between 0 and 1")
+    return scores
