@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 
 from bench.child_process import ChildProcess
 from bench.command_line import progress, run, whole_number
@@ -24,6 +23,8 @@ from bench.pipeline.memory import Memory
 _FEW, _MANY = 20, 100
 #: Texts of a request, and requests at a time: what a classifier with several calls under way sends.
 _LIST, _CONNECTIONS = 32, 8
+#: Single texts at a time that keep the endpoint busy.
+_SINGLES = 32
 #: Seconds between two requests of an idle endpoint.
 _PAUSE = 0.01
 #: Texts of a list, and the longest in words, where memory is watched.
@@ -68,7 +69,7 @@ def _figures(options: argparse.Namespace) -> Figures:
         measure.rounds(1, min(options.posts, 320), "warm-up")
         few, many, limit = measure.rounds(options.rounds, options.posts, "rounds")
         idle = measure.idle(options.idle_posts)
-        capacity = median(options.posts / run.seconds for run in few)
+        capacity = measure.single_texts_per_s(options.posts)
         busy = measure.busy(capacity / 2, options.poisson_seconds)
         return Figures(
             options.threads,
@@ -79,7 +80,7 @@ def _figures(options: argparse.Namespace) -> Figures:
             limit,
             idle,
             busy,
-            capacity / 2,
+            capacity,
             measure.memory(options.memory_posts),
         )
 
@@ -119,6 +120,10 @@ class _Measure:
     def idle(self, count: int) -> list[float]:
         """Seconds of single texts that have the endpoint for themselves."""
         return self._singles(OneByOne(self._requests(count), _PAUSE))
+
+    def single_texts_per_s(self, count: int) -> float:
+        """What the endpoint bears of single texts: as many at a time as keep it busy, each a request of its own."""
+        return count / float(self._client.ask(ClosedLoop(self._requests(count), _SINGLES), _LONGEST))
 
     def busy(self, rate: float, seconds: float) -> list[float]:
         """Seconds of single texts that arrive at so many a second, each by itself."""

@@ -57,7 +57,7 @@ def test_a_stop_in_the_middle_of_trouble_ends_in_time_and_gives_back_at_once(
         assert work.hidden() == [], "neither deleted nor given back"
         work.assert_balanced(some_are_left=True)
     assert work.left(), "no stop met a post"
-    work.endpoint.behave = POISON
+    work.endpoint.behave = poisoned({"poison": model_error(400)})
     work.start()
     work.wait_until_settled()
     work.assert_balanced()

@@ -138,7 +138,7 @@ def test_a_stop_in_an_outage_ends_all_waits_and_gives_back_what_is_in_hand(
 def test_an_endpoint_that_refuses_everything_for_a_while_costs_no_post(
     run: Run, sqs: StrictSqs, endpoint: EndpointStandIn, variables: Variables
 ) -> None:
-    process = run("classifier", variables)
+    run("classifier", variables)
     send(sqs, range(1))
     wait_until(lambda: alerts(sqs) == 1, "the first alert", SECONDS)
     endpoint.behave = lambda _call: model_error(400)
@@ -150,7 +150,6 @@ def test_an_endpoint_that_refuses_everything_for_a_while_costs_no_post(
     wait_until(lambda: alerts(sqs) == 61, "all alerts", SECONDS)
     assert sqs.bodies("posts_dead_letter") == []
     assert each_was_received_once(sqs, 61)
-    log_after_sigterm(process)
 
 
 def test_an_endpoint_that_bears_one_call_at_a_time_gets_fewer_and_judges_all(
@@ -159,7 +158,7 @@ def test_an_endpoint_that_bears_one_call_at_a_time_gets_fewer_and_judges_all(
     endpoint.behave = lambda call: THROTTLED if call.under_way > 1 else None
     endpoint.seconds = 0.05
     send(sqs, range(200))
-    process = run("classifier", variables)
+    run("classifier", variables)
     wait_until(
         lambda: (metric(variables, "classifier_endpoint_calls_limit", endpoint="minilm") or WORKERS) < WORKERS,
         "the limit to shrink",
@@ -172,4 +171,3 @@ def test_an_endpoint_that_bears_one_call_at_a_time_gets_fewer_and_judges_all(
     assert metric(variables, "classifier_endpoint_calls_total", endpoint="minilm", outcome="EndpointBusy") == refused
     # four at a time would have three of four refused
     assert refused < len(endpoint.calls) / 2
-    log_after_sigterm(process)

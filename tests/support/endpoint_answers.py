@@ -25,15 +25,11 @@ def _without_the_best_label(answers: _Answers) -> bytes:
 
 #: The JSON ends in the middle.
 BROKEN_JSON = Altered(lambda answers: _encoded(answers)[:-5])
-NOT_JSON = Altered(lambda _answers: b"<html>Service Temporarily Unavailable</html>")
 #: As Python writes it, which is no JSON.
 NAN = Altered(lambda answers: _scores(answers, float("nan")))
-NULL = Altered(lambda answers: _scores(answers, None))
 ABOVE_ONE = Altered(lambda answers: _scores(answers, 1.5))
-BELOW_ZERO = Altered(lambda answers: _scores(answers, -0.5))
 MISSING_LABEL = Altered(_without_the_best_label)
 ONE_ANSWER_TOO_FEW = Altered(lambda answers: _encoded(answers[:-1]))
-ONE_ANSWER_TOO_MANY = Altered(lambda answers: _encoded([*answers, answers[-1]]))
 ERROR_WITH_200 = Altered(lambda _answers: _encoded({"error": "CUDA out of memory"}))
 #: As an older toolkit answers a list of one: this makes sense.
 BARE_OBJECT = Altered(lambda answers: _encoded(answers[0] if len(answers) == 1 else answers))

@@ -20,7 +20,7 @@ FIGURES = Figures(
     bare=[Measured(1.9, 3.0), Measured(3.8, 3.0), Measured(2.5, 3.0)],
     idle=[0.004] * 20,
     busy=[0.006] * 19 + [0.009] * 2,
-    busy_rate=250.0,
+    single_texts_per_s=250.0,
     memory=Memory(1000, [300 * MEGABYTE] * 20),
 )
 
@@ -59,7 +59,7 @@ def test_each_figure_out_of_its_bounds_is_named(figures: Figures, name: str) -> 
 
 
 def test_table_and_json_can_be_printed() -> None:
-    assert "250 a second" in table(FIGURES)
+    assert "125 a second at random" in table(FIGURES)
     assert json.loads(json.dumps(as_json(FIGURES)))["threads"] == 2
 
 
