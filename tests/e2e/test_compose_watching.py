@@ -54,8 +54,10 @@ def test_a_query_for_a_metric_that_does_not_exist_shows_nothing(query: Callable[
 
 def test_the_services_export_what_the_reference_documents(system: ComposeSystem) -> None:
     exported: set[str] = set()
-    for service in SERVICES:
-        for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", service_metrics(system, service), re.MULTILINE):
+    ports = {**dict.fromkeys(SERVICES, 9100), "model": 8080}
+    for service, port in ports.items():
+        metrics = service_metrics(system, service, port=port)
+        for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", metrics, re.MULTILINE):
             if name.startswith(("python_", "process_")) or name.endswith("_created"):
                 continue
             exported |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
@@ -66,6 +68,7 @@ def test_the_services_export_what_the_reference_documents(system: ComposeSystem)
 def test_every_service_is_scraped_under_its_name(query: Callable[[str], list[float]]) -> None:
     for service in SERVICES:
         assert query(f'up{{job="services", service="{service}"}}') == [1.0]
+    assert query('up{job="model", service="model"}') == [1.0]
 
 
 def test_a_dead_letter_is_seen_at_alertmanager(system: ComposeSystem) -> None:

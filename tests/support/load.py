@@ -61,7 +61,7 @@ def load(system: ComposeSystem, name: str) -> Iterator[Load]:
         running.stop()
 
 
-def service_metrics(system: ComposeSystem, service: str, index: int = 1) -> str:
+def service_metrics(system: ComposeSystem, service: str, index: int = 1, port: int = 9100) -> str:
     """A service's /metrics, read from inside its container: the port is not published."""
-    read = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9100/metrics').read().decode())"
+    read = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/metrics').read().decode())"
     return system.docker("exec", "-T", "--index", str(index), service, "python", "-c", read)

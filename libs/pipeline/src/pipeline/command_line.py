@@ -1,13 +1,44 @@
-"""How a command for people ends: what they have seen enough of, or have stopped, is no error of many lines."""
+"""Commands for people: a service's subcommands, and how such a command ends.
+
+What people have seen enough of, or have stopped, is no error of many lines.
+"""
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.dead_letters.tools import Terminal
+from pipeline.errors import UserMistake
 
 #: What a shell expects of a program that ended for Ctrl-C.
 _INTERRUPTED = 130
+
+#: Gets the arguments after its name, the environment and the terminal; the exit code.
+Subcommand = Callable[[Sequence[str], Mapping[str, str], Terminal], int]
+
+
+def run_subcommand(
+    program: str,
+    subcommands: Mapping[str, tuple[Subcommand, str]],
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    terminal: Terminal,
+) -> int:
+    """The exit code of the subcommand that the first argument names, run by ``run_to_its_end``, or of --help.
+
+    ``subcommands`` have a line of help each. Raises UserMistake and Unavailable.
+    """
+    name = arguments[0]
+    if name in ("-h", "--help"):
+        usage = f"  {program:26}runs the service until SIGTERM; its README lists the variables"
+        others = (f"  {f'{program} {each} …':26}{about}" for each, (_, about) in subcommands.items())
+        for line in ("usage:", usage, *others):
+            terminal.say(line)
+        return 0
+    if name not in subcommands:
+        raise UserMistake(f"expected no argument, or one of {', '.join(subcommands)}, got {name!r}")
+    run = subcommands[name][0]
+    return run_to_its_end(program, terminal, lambda: run(arguments[1:], environ, terminal))
 
 
 def run_to_its_end(program: str, terminal: Terminal, run: Callable[[], int]) -> int:

@@ -5,7 +5,8 @@ import sys
 
 from classifier.bootstrap import run
 from classifier.settings import Settings
-from classifier.subcommands import run_subcommand
+from classifier.subcommands import SUBCOMMANDS
+from pipeline.command_line import run_subcommand
 from pipeline.dead_letters.tools import Terminal
 from pipeline.lifecycle import exit_with
 from pipeline.logs import configure_logs
@@ -19,7 +20,8 @@ def main() -> None:
 
 def _main() -> int:
     if arguments := sys.argv[1:]:
-        return run_subcommand(arguments, os.environ, Terminal(sys.stdin, sys.stdout, sys.stderr))
+        terminal = Terminal(sys.stdin, sys.stdout, sys.stderr)
+        return run_subcommand("classifier", SUBCOMMANDS, arguments, os.environ, terminal)
     settings = read_settings(Settings, os.environ)
     configure_logs(settings.log_level, settings.log_format, "classifier")
     return run(settings)

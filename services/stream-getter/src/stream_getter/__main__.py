@@ -3,13 +3,14 @@
 import os
 import sys
 
+from pipeline.command_line import run_subcommand
 from pipeline.dead_letters.tools import Terminal
 from pipeline.lifecycle import exit_with
 from pipeline.logs import configure_logs
 from pipeline.settings import read_settings
 from stream_getter.bootstrap import run
 from stream_getter.settings import Settings
-from stream_getter.subcommands import run_subcommand
+from stream_getter.subcommands import SUBCOMMANDS
 
 
 def main() -> None:
@@ -19,7 +20,8 @@ def main() -> None:
 
 def _main() -> int:
     if arguments := sys.argv[1:]:
-        return run_subcommand(arguments, os.environ, Terminal(sys.stdin, sys.stdout, sys.stderr))
+        terminal = Terminal(sys.stdin, sys.stdout, sys.stderr)
+        return run_subcommand("stream-getter", SUBCOMMANDS, arguments, os.environ, terminal)
     settings = read_settings(Settings, os.environ)
     configure_logs(settings.log_level, settings.log_format, "stream-getter")
     return run(settings, os.environ)

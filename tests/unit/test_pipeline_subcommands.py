@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.command_line import run_subcommand
 from pipeline.dead_letters.tools import Terminal
-from stream_getter import subcommands
 
 
 class HalfMade:
@@ -27,8 +27,8 @@ def test_what_ctrl_c_has_left_half_made_says_nothing(monkeypatch: pytest.MonkeyP
         half_made = HalfMade()
         raise KeyboardInterrupt(half_made)
 
-    monkeypatch.setitem(subcommands.SUBCOMMANDS, "wait", (interrupted, ""))
     said = io.StringIO()
-    assert subcommands.run_subcommand(["wait"], {}, Terminal(io.StringIO(), io.StringIO(), said)) == 130
+    terminal = Terminal(io.StringIO(), io.StringIO(), said)
+    assert run_subcommand("stream-getter", {"wait": (interrupted, "")}, ["wait"], {}, terminal) == 130
     assert said.getvalue() == "stream-getter: stopped\n"
     assert complaints == []
