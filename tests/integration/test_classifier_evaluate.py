@@ -160,6 +160,22 @@ def test_examples_are_left_out_and_refused_posts_are_told(tmp_path: Path) -> Non
     assert with_examples.out.startswith("31 posts of")
 
 
+def test_what_the_calls_were_made_for_is_not_lost_at_the_end(tmp_path: Path) -> None:
+    file, config = two_labels(tmp_path, [{"text": "a", "label": "flood"}])
+    no_utf8 = [os.fsdecode(os.fsencode(path) + b"\xff") for path in (file, config)]
+    for path, other in zip((file, config), no_utf8, strict=True):
+        Path(path).rename(other)
+    with EndpointStandIn() as endpoint:
+        full = evaluate(endpoint.url, no_utf8[0], "--config", no_utf8[1], "--html", "/dev/full")
+        page = str(tmp_path / os.fsdecode(b"\xff.html"))
+        done = evaluate(endpoint.url, no_utf8[0], "--config", no_utf8[1], "--html", page, "--json")
+    assert (full.code, full.err.count("\n")) == (2, 1)
+    assert full.err.endswith(" got '/dev/full': No space left on device\n")
+    assert full.out.startswith("1 posts of ")
+    assert (done.code, json.loads(done.out)["posts"]) == (0, 1), done.err
+    assert Path(page).read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 def test_an_endpoint_that_is_away_is_waited_for(tmp_path: Path) -> None:
     file, config = two_labels(tmp_path, [{"text": "a", "label": "flood"}])
     gave_up = evaluate(NOWHERE, file, "--config", config, "--timeout", "0.5")

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.support.model_process import ModelProcess, running_model
 from tests.support.polling import wait_until
 
 SECONDS = 60.0
+END_SECONDS = 25
+"""From SIGTERM to the end of the process, as it is promised."""
 QUAKE = "Strong earthquake of magnitude 6.1 shakes the coast, people run into the streets"
 LONG = " ".join([QUAKE] * 15)
 LABELS = ["earthquake", "flood", "football"]
@@ -62,6 +65,16 @@ def connected(model: ModelProcess, announced: int) -> socket.socket:
 
 def taken(model: ModelProcess, texts: int) -> int:
     return model.log.count(f"took a request of {texts} texts")
+
+
+def end_in_time(model: ModelProcess) -> None:
+    """It was told to end, and does so with code 0 within what is promised."""
+    try:
+        assert model.process.wait(END_SECONDS) == 0, model.log
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"it had not ended after {END_SECONDS} s: {model.log}")
+    assert "stopping: requests under way have" in model.log
+    assert "Traceback" not in model.log, model.log
 
 
 def test_a_hundred_callers_get_each_the_answers_to_their_own_texts(model: ModelProcess) -> None:
@@ -152,10 +165,9 @@ def test_sigterm_under_load_answers_all_that_was_taken(tmp_path: Path) -> None:
         running = [pool.submit(send, model, each) for each in texts]
         wait_until(lambda: taken(model, 15) == 20, "all requests to be taken", SECONDS)
         model.process.send_signal(signal.SIGTERM)
+        end_in_time(model)
         for each, response in zip(texts, running, strict=True):
             assert [result["sequence"] for result in judged(response.result(SECONDS))] == each
-        assert model.process.wait(SECONDS) == 0
-        assert "Traceback" not in model.log
 
 
 def test_what_cannot_be_finished_after_sigterm_is_503_and_the_end_is_in_time(tmp_path: Path) -> None:
@@ -164,8 +176,32 @@ def test_what_cannot_be_finished_after_sigterm_is_503_and_the_end_is_in_time(tmp
         running = pool.submit(send, model, [LONG] * 512)
         wait_until(lambda: taken(model, 512), "the list to be taken", SECONDS)
         model.process.send_signal(signal.SIGTERM)
+        end_in_time(model)
         response = running.result(SECONDS)
         assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
         assert response.json() == {"error": "the server is stopping"}
-        assert model.process.wait(SECONDS) == 0
-        assert "Traceback" not in model.log
+        assert "what is left of requests is given up" in model.log
+
+
+def test_a_body_that_still_arrives_at_the_end_is_503_and_the_end_is_in_time(tmp_path: Path) -> None:
+    options = ("--drain-seconds", "1", "--body-seconds", "60")
+    with running_model(tmp_path / "log", *options) as model, connected(model, 1000) as slow:
+        slow.sendall(b'{"inputs": "a half')
+        wait_until(lambda: value(model, "process_open_fds") > 0, "the server to turn to its connections", SECONDS)
+        model.process.send_signal(signal.SIGTERM)
+        end_in_time(model)
+        answer = slow.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert answer.endswith(b'{"error":"the server is stopping"}')
+
+
+def test_an_answer_that_is_not_read_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    options = ("--drain-seconds", "1", "--body-seconds", "60", "--log-level", "debug")
+    with running_model(tmp_path / "log", *options) as model:
+        body = body_of(["a" * 5_500_000])
+        with connected(model, len(body)) as unread:
+            unread.sendall(body)
+            wait_until(lambda: value(model, 'model_requests_total{status="200"}') == 1, "the answer", SECONDS)
+            model.process.send_signal(signal.SIGTERM)
+            end_in_time(model)
+        assert "was not read in time" in model.log

@@ -42,11 +42,11 @@ class Desk:
     def retry_later(self, messages: Sequence[ReceivedMessage]) -> None:
         self._return(messages, lambda: self._reader.retry_later(messages), _LONGEST_RETRY)
 
-    def dead_letter(self, message: ReceivedMessage, reason: str) -> None:
+    def dead_letter(self, message: ReceivedMessage, reason: str, log_reason: str | None = None) -> None:
         self._tell("dead-letters", [message])
         self._books.may_be_dead(self._holder, message)
         with self._books.letting_go(self._holder, [message], "it may be that no dead letter could be written"):
-            self._reader.dead_letter(message, reason)
+            self._reader.dead_letter(message, reason, log_reason)
 
     def settle_by_mistake(self, message: ReceivedMessage) -> None:
         """Settles what its owner has settled already, in each of the ways. Raises Broken if that has any effect."""

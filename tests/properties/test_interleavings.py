@@ -62,7 +62,7 @@ class ReaderThatDeletesWhatItIsToGiveBack(QueueReader):
 class ReaderThatThrowsPoisonAway(QueueReader):
     """Writes no dead letters."""
 
-    def dead_letter(self, message: ReceivedMessage, reason: str) -> None:
+    def dead_letter(self, message: ReceivedMessage, reason: str, log_reason: str | None = None) -> None:
         self.delete([message])
 
 

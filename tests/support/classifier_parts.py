@@ -49,7 +49,7 @@ def a_case(text: str, id_: str = "1", **post: Any) -> Case:
 def questions(label_set: LabelSet, *texts: str) -> list[Question]:
     """A question for each text, as a batch has them."""
     cases = [a_case(text, str(number)) for number, text in enumerate(texts)]
-    return [Question((case.says, label_set), case, 0.0) for case in cases]
+    return [Question((case.says, label_set.id), case, 0.0) for case in cases]
 
 
 def score(text: str) -> float:
@@ -65,6 +65,7 @@ class ScriptedModel(ModelEndpoint):
         self.name = self.model = name
         self.calls: list[list[str]] = []
         self.label_sets: list[LabelSet] = []
+        self.last_asked: LabelSet | None = None
         self.under_way = 0
         self.most_under_way = 0
         self.has_forgotten = 0
@@ -74,6 +75,7 @@ class ScriptedModel(ModelEndpoint):
         with self._lock:
             self.calls.append(list(texts))
             self.label_sets.append(label_set)
+            self.last_asked = label_set
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
         try:

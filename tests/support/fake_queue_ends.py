@@ -17,6 +17,7 @@ class FakeReader(QueueReader):
         self.deleted: list[str] = []
         self.given_back: dict[str, int] = {}
         self.dead_letters: dict[str, str] = {}
+        self.log_reasons: dict[str, str] = {}
 
     def receive(self, limit: int = 10, timeout: float = 5.0) -> list[ReceivedMessage]:
         if self._batches:
@@ -34,9 +35,10 @@ class FakeReader(QueueReader):
             self._settle_once(message)
             self.given_back[message.id] = delay_seconds
 
-    def dead_letter(self, message: ReceivedMessage, reason: str) -> None:
+    def dead_letter(self, message: ReceivedMessage, reason: str, log_reason: str | None = None) -> None:
         self._settle_once(message)
         self.dead_letters[message.id] = reason
+        self.log_reasons[message.id] = log_reason or reason
 
     def close(self, timeout: float | None = None) -> None:
         pass

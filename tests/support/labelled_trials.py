@@ -37,6 +37,18 @@ def row(text: str, label: str | Sequence[str], scores: Mapping[str, float] | Non
     return Row({"text": text, "label": label, **more}, scores)
 
 
+def many(count: int, about: float, others: float) -> list[Row]:
+    """Posts about flood, every other, with these scores and a little noise."""
+    return [
+        row(
+            f"a text that says {number}",
+            "flood" if number % 2 else "none",
+            {"flood": round((about if number % 2 else others) + number / 1000, 4), "fire": 0.0},
+        )
+        for number in range(count)
+    ]
+
+
 def record_of(config: AlertsConfig, rows: Sequence[Row], worst: int = 5, record: Record | None = None) -> Record:
     """The record of a trial in which each post got its scores."""
     record = record or Record(config, len(rows), worst)

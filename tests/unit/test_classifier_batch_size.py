@@ -5,6 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.batch_size import BatchSize
+from classifier.cases import Judged
+from classifier.endpoint_errors import ContentRefused, EndpointFailed
+from tests.support.classifier_parts import Lines, ScriptedModel, Serve, whenever
 
 
 def full(size: BatchSize, seconds: float, labels: int = 1) -> None:
@@ -106,3 +109,31 @@ def test_whatever_comes_the_bounds_hold(most: int, most_pairs: int, calls: list[
         allowed = size.for_labels(labels)
         assert 1 <= allowed <= most
         assert allowed == 1 or allowed * labels <= most_pairs
+
+
+# what callers find out
+
+FAILED = EndpointFailed("the model answered 500: out of memory")
+REFUSED = ContentRefused("413")
+TEXTS = [f"text number {number}" for number in range(32)]
+
+
+def size_after_a_batch_of_32(serve: Serve) -> int:
+    bench = Lines(ScriptedModel(serve))
+    bench.size = grown()
+    told = bench.judge(*TEXTS)
+    assert sum(isinstance(answer, Judged) for answer in told.values()) >= 31
+    return bench.size.texts
+
+
+@pytest.mark.parametrize("error", [FAILED, REFUSED], ids=["fails", "refuses"])
+@pytest.mark.parametrize("borne", [8, 16])
+def test_a_batch_whose_halves_are_judged_was_too_large(error: Exception, borne: int) -> None:
+    size = size_after_a_batch_of_32(lambda texts: error if len(texts) > borne else None)
+    # calls of that size that were quick have let it grow by one again
+    assert borne <= size <= borne + 1
+
+
+@pytest.mark.parametrize("error", [FAILED, REFUSED], ids=["fails", "refuses"])
+def test_a_batch_with_a_text_that_is_at_fault_says_nothing_of_its_size(error: Exception) -> None:
+    assert size_after_a_batch_of_32(whenever(TEXTS[7], error)) == 32

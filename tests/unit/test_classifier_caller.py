@@ -69,8 +69,8 @@ def test_each_part_of_a_batch_is_settled_as_soon_as_it_is_known() -> None:
     calling = Calling(ScriptedModel(serve), good, bad)
     calling.start()
     calling.end()
-    # both, the good one, the bad one, and the harmless text because of it
-    assert seen == [0, 0, 1, 1]
+    # both, the good one, the bad one, and the harmless text because of it, twice
+    assert seen == [0, 0, 1, 1, 1, 1]
     assert calling.books.answered[0] == (good, Judged([score("a good text")], "minilm"))
     assert calling.books.answered[1][0] is bad
     assert isinstance(calling.books.answered[1][1], ContentRefused)

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from unittest.mock import patch
 
 from prometheus_client import CollectorRegistry
 
 from classifier.batch_size import BatchSize
-from classifier.cases import Judged, NotAsked
+from classifier.cases import Case, Judged, NotAsked
 from classifier.desk import Batch, Desk
 from classifier.endpoint_errors import ContentRefused
 from classifier.metrics import Metrics
@@ -82,6 +83,21 @@ def test_the_same_text_under_other_rules_is_another_question() -> None:
     assert first.label_set.candidates == ("quake",)
     assert second.label_set.candidates == ("quake", "flood")
     assert texts(first) == texts(second) == ["the dam broke"]
+
+
+def test_a_combination_of_labels_that_was_dropped_meanwhile_is_still_the_same() -> None:
+    bench = Bench(labels_of(*({"name": tag, "only_rules": [tag]} for tag in ("water", "fire", "wind"))))
+
+    def case(tag: str, id_: str) -> Case:
+        return a_case("the dam broke", id_, rules=[MatchedRule(id="1", tag=tag)])
+
+    with patch("classifier.labels._KEPT_SETS", 1):
+        bench.submit(case("water", "1"), case("fire", "2"), case("water", "3"))
+        first, second = bench.take(), bench.take()
+        assert [len(question.cases) for question in (*first.questions, *second.questions)] == [2, 1]
+        bench.desk.answered(first.questions, [judged(0.9)])
+        bench.submit(case("wind", "4"))
+        assert len(bench.desk.submit([case("water", "5")])) == 1
 
 
 def test_a_post_that_no_label_is_for_is_answered_at_once() -> None:

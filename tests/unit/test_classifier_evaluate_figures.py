@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from classifier.evaluate.chance import holm, interval, mcnemar, word
 from classifier.evaluate.curve import NEVER, Curve, Point, between, thinned
+from classifier.evaluate.exact import exact
 from classifier.evaluate.folds import dealt, unseen_passes
 from classifier.evaluate.goal import Goal, Measure
 from tests.support.ranking_metrics import average_precision
@@ -74,6 +75,25 @@ def test_each_goal_in_its_own_way() -> None:
     assert chosen(Goal(Measure.RECALL, 1.0)) == (4, 7)
     assert chosen(Goal(Measure.RECALL, 0.25)) == (2, 2), "of those with recall enough the most precise"
     assert curve_of([(0.9, False), (0.8, True)]).best(Goal(Measure.PRECISION, 0.9)) is None
+    assert Goal(Measure.PRECISION, 0.28).rank(7, 25, 25) == (7, 0.28), "in floats 0.28 * 25 is more than 7"
+
+
+@pytest.mark.parametrize("measure", [Measure.PRECISION, Measure.RECALL])
+def test_a_goal_is_reached_by_just_as_much(measure: Measure) -> None:
+    for percent in range(1, 101):
+        goal = Goal(measure, percent / 100)
+        for of in range(1, 101):
+            for hits in {percent * of // 100, -(-percent * of // 100)} - {0}:
+                assert (goal.rank(hits, of, of) is not None) == (100 * hits >= percent * of), (percent, hits, of)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(0.9999999, "0.9999999"), (0.1 + 0.2, "0.30000000000000004"), (1.0, "1"), (0.0, "0"), (0.55, "0.55")],
+)
+def test_numbers_are_told_in_full_and_short_where_that_is_the_same(number: float, told: str) -> None:
+    assert exact(number) == told
+    assert str(Goal(Measure.RECALL, number)) == f"recall of {told} at least"
 
 
 def test_a_threshold_is_short_and_between_the_scores() -> None:
@@ -140,6 +160,9 @@ def test_the_interval_is_wilsons() -> None:
     assert interval(0, 0) is None
     assert interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
     assert (interval(0, 5) or (1.0,))[0] == 0.0
+    for posts in range(1, 200):
+        assert (interval(posts, posts) or (0.0, 0.0))[1] == 1.0, "all of them is no doubt of all of them"
+        assert (interval(0, posts) or (1.0, 1.0))[0] == 0.0
 
 
 def test_mcnemar_is_exact_and_goes_over_into_the_normal_distribution() -> None:

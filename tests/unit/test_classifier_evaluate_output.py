@@ -5,10 +5,14 @@ import json
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from classifier.evaluate.arguments import options_from
+from classifier.evaluate.exact import exact
 from classifier.evaluate.goal import Goal, Measure
 from classifier.evaluate.options import Options, Output
+from classifier.evaluate.page import report_page
 from classifier.evaluate.progress import Progress
 from classifier.evaluate.proposal import proposal_lines, scalar
 from classifier.evaluate.report import Report
@@ -84,8 +88,56 @@ def test_a_proposal_is_yaml_that_can_be_pasted() -> None:
     assert "    # as it was: 1 different post about it: too few to choose a threshold by, 10 at least\n" in told
 
 
+def test_a_proposed_threshold_lets_pass_what_it_was_chosen_to() -> None:
+    """Of scores so close together that six digits do not tell them apart, rounded up it would let pass nothing."""
+    config = config_of("[{name: flood, threshold: 0.1234567}, {name: fire, threshold: 0.9999999}]")
+    rows = [
+        row(f"a text that says {number}", "flood" if number % 2 else "none", {"flood": score, "fire": 0.0})
+        for number in range(40)
+        for score in [0.9999999 if number % 2 else 0.9999998]
+    ]
+    told = report_of(record_of(config, rows))[0]
+    [choice, _] = [label.choice for label in told.labels]
+    assert choice is not None
+    flood, fire = load_yaml("\n".join(proposal_lines(told)), "proposal")["labels"]
+    assert (flood["threshold"], fire["threshold"]) == (0.9999999, 0.9999999)
+    assert any(
+        line.startswith("    # unseen: ") and line.endswith("; it was 0.1234567") for line in proposal_lines(told)
+    )
+    for lines in (report_lines(told), [report_page(told)]):
+        text = "\n".join(lines)
+        assert "0.1234567" in text
+        assert "0.9999999" in text
+
+
+def test_a_small_threshold_is_a_number_in_yaml() -> None:
+    assert load_yaml(f"threshold: {exact(0.0000012)}", "x") == {"threshold": 0.0000012}
+
+
+@given(st.text(st.characters()))
+def test_whatever_a_model_is_called_yaml_reads_it_back(name: str) -> None:
+    assert load_yaml(f"name: {scalar(name)}", "x") == {"name": name}
+    assert "\n" not in scalar(name)
+
+
 @pytest.mark.parametrize(
-    "name", ["flood", "cyber attack", "1.5", "yes", "null", "a: b", "x # y", "- a", "a\nb", '"', "[", ""]
+    "name",
+    [
+        "flood",
+        "cyber attack",
+        "1.5",
+        "yes",
+        "null",
+        "a: b",
+        "x # y",
+        "- a",
+        "a\nb",
+        '"',
+        "[",
+        "",
+        "m: \U0001f600",
+        "\x85\u2028",
+    ],
 )
 def test_names_are_quoted_where_yaml_would_read_something_else(name: str) -> None:
     assert load_yaml(f"name: {scalar(name)}", "x") == {"name": name}

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import re
+import shlex
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +79,7 @@ def test_characters_that_no_queue_carries_are_what_the_service_would_get() -> No
         ('{"text": "a", "label": "b", "labels": ["c"]}', "got label and labels"),
         ('{"text": "a", "label": 5}', "label"),
         ('{"text": "a", "label": ""}', "label: expected names of labels, got ''"),
+        ('{"text": "a", "label": "\\u200b\\u001b[2J"}', r"label: expected names of labels, got '\u200b\x1b[2J'"),
         ('{"text": "a", "labels": ["none", "flood"]}', 'labels: expected "none" alone'),
         ('{"data": {"id": "1"}, "expected": []}', "text"),
         ('{"text": "\\ud800x"', "expected {"),
@@ -134,6 +138,17 @@ def test_files_that_are_not_as_expected(tmp_path: Path) -> None:
             raise AssertionError("it was opened")
 
 
+def test_a_file_whose_name_is_no_utf8_has_one_that_a_report_can_carry(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"posts\xff\x1b[2J.jsonl")
+    with pytest.raises(UserMistake) as told, opened(str(path), io.BytesIO):
+        raise AssertionError("it was opened")
+    assert str(told.value).isprintable()
+    path.write_text('{"text": "a", "label": "b"}')
+    with opened(str(path), io.BytesIO) as file:
+        assert file.survey(everything).posts == 1
+        assert file.name == f"{tmp_path}/posts .jsonl"
+
+
 def test_a_file_that_changes_between_two_looks_is_noticed() -> None:
     stream = io.BytesIO(b'{"text": "a", "label": "b"}\n')
     file = LabelledFile(stream, "posts.jsonl")
@@ -177,6 +192,15 @@ def test_labels_that_the_configuration_lacks_are_told_with_their_counts() -> Non
 def test_a_file_without_any_label_of_the_configuration_is_a_mistake_that_says_how_to_go_on() -> None:
     with pytest.raises(UserMistake, match=r"'cybersecurity' \(119\) \(--labels-as 'cybersecurity=cyber attack' names"):
         Naming(LABELS, {}).remarks(Counter(cybersecurity=119), "posts.jsonl", "alerts.yaml")
+
+
+def test_what_is_said_of_a_hostile_name_can_be_shown_and_pasted() -> None:
+    hostile = "haze'; \x1b[31mrm -rf ~\n'"
+    with pytest.raises(UserMistake) as told:
+        Naming(LABELS, {}).remarks(Counter({hostile: 1}), "posts.jsonl", "alerts.yaml")
+    assert str(told.value).isprintable()
+    [pasted] = re.findall(r"\(--labels-as (.+) names one\)", str(told.value))
+    assert shlex.split(pasted) == ["haze'; rm -rf ~ '=cyber attack"]
 
 
 def test_a_file_of_none_only_can_still_tell_false_alarms() -> None:

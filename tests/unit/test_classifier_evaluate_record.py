@@ -1,15 +1,14 @@
-"""What counts as passed, missed and wrong, with thresholds, only_rules and unless, and how two trials compare."""
+"""What counts as passed, missed and wrong, with thresholds, only_rules and unless."""
 
 import pytest
 
-from classifier.evaluate.comparison import Changes, compare
 from classifier.evaluate.goal import Goal, Measure
+from classifier.evaluate.page import report_page
 from classifier.evaluate.proposal import proposal_lines
-from classifier.evaluate.record import Record
 from classifier.evaluate.report import Confusion
-from classifier.evaluate.table import comparison_lines
+from classifier.evaluate.table import report_lines
 from pipeline.yaml_text import load_yaml
-from tests.support.labelled_trials import Row, config_of, record_of, report_of, row
+from tests.support.labelled_trials import Row, config_of, many, record_of, report_of, row
 
 TWO = "[{name: flood, threshold: 0.5}, {name: fire, threshold: 0.4}]"
 
@@ -115,16 +114,20 @@ def test_texts_that_are_kept_are_short_and_harmless() -> None:
     assert post.id == "id"
 
 
-def many(count: int, about: float, others: float) -> list[Row]:
-    """Posts about flood, every other, with these scores and a little noise."""
-    return [
-        row(
-            f"a text that says {number}",
-            "flood" if number % 2 else "none",
-            {"flood": round((about if number % 2 else others) + number / 1000, 4), "fire": 0.0},
-        )
-        for number in range(count)
+def test_names_of_labels_and_ids_of_a_hostile_file_are_harmless_wherever_they_are_told() -> None:
+    name = "x\x1b]0;owned\x07\x1b[2J\nflood: 0 in error" + "y" * 150
+    rows = [
+        row("a", name, {"flood": 0.9, "fire": 0.0}),
+        row("b", name, None, id="\x1b[2J\u202eid" + "z" * 150),
+        row("c", [name, name.replace("2J", "3J")], {"flood": 0.0, "fire": 0.9}),
     ]
+    report, _ = report_of(record_of(config_of(TWO), rows))
+    shown = "x flood: 0 in error" + "y" * 40 + "…"
+    assert [label.false_alarms for label in report.labels] == [[Confusion(shown, 1)]] * 2, "alike, they are one"
+    assert report.labels[0].worst[0].about == [shown]
+    assert [post.id for post in report.refused_posts] == ["id" + "z" * 97 + "…"]
+    assert all(line.isprintable() for line in report_lines(report))
+    assert not any(mark in report_page(report) for mark in ("\x1b", "\x07", "\u202e"))
 
 
 def test_a_threshold_is_chosen_where_posts_are_enough() -> None:
@@ -193,56 +196,3 @@ def test_a_recall_that_unseen_posts_have_too_is_not_doubted() -> None:
     report, _ = report_of(record_of(config_of(TWO), many(40, about=0.3, others=0.1)), Goal(Measure.RECALL, 0.9))
     assert report.labels[0].choice is not None
     assert report.labels[0].choice.doubt == ""
-
-
-def test_two_trials_are_compared_post_by_post() -> None:
-    config = config_of(TWO)
-    better = [*many(40, about=0.8, others=0.1)[:-1], row("refused", "flood", None)]
-    first = record_of(config, many(40, about=0.3, others=0.1))
-    changes = Changes(first)
-    second = Record(config, 40, 3)
-    second.listen(changes.note)
-    record_of(config, better, record=second)
-    sides = [report_of(record) for record in (first, second)]
-    told = compare((first, second), (sides[0][0], sides[1][0]), (sides[0][1], sides[1][1]), changes)
-    assert told.posts == 39
-    flood, fire = told.labels
-    assert (flood.first.recall, flood.second.recall) == (0.0, 1.0)
-    assert (flood.now.only_first, flood.now.only_second, flood.now.word) == (0, 19, "better")
-    assert flood.at_best is not None
-    assert flood.at_best.word == "no clear difference", "with thresholds of their own both are right"
-    assert flood.changed == 19
-    assert [post.line for post in flood.changed_posts] == list(range(2, 21, 2)), "the first ten"
-    assert all(post.passes and post.is_right for post in flood.changed_posts)
-    assert (fire.changed, fire.now.word, fire.differs, fire.at_best) == (0, "no clear difference", False, None)
-    assert (told.overall.only_second, told.overall.word) == (19, "better")
-    lines = list(comparison_lines(told))
-    assert "means of 1 label: F1 A 0.00, B 1.00; AP A 1.00, B 1.00; F1 on unseen posts A 1.00, B 1.00" in lines
-    assert "of 39 posts all labels are right in A alone: 0, in B alone: 19; B is: better (p < 0.001)" in lines
-    assert "  line 2, passes now, rightly: a text that says 1" in lines
-
-
-def test_posts_that_say_the_same_count_once_in_a_comparison() -> None:
-    config = config_of(TWO)
-    same = [f"Flood in the valley https://t.co/{number}" for number in range(30)]
-    first = record_of(config, [row(text, "flood", {"flood": 0.1, "fire": 0}) for text in same])
-    second = record_of(config, [row(text, "flood", {"flood": 0.9, "fire": 0}) for text in same])
-    sides = [report_of(record) for record in (first, second)]
-    told = compare((first, second), (sides[0][0], sides[1][0]), (sides[0][1], sides[1][1]), Changes(first))
-    assert (told.labels[0].changed, told.labels[0].now.only_second) == (30, 1)
-    assert told.labels[0].now.word == "no clear difference"
-
-
-def test_labels_that_only_one_has_are_named() -> None:
-    first = record_of(config_of(TWO), [row("a", "flood", {"flood": 0.1, "fire": 0})])
-    second = record_of(
-        config_of("[{name: flood, threshold: 0.5}, {name: haze, threshold: 0.5}]"),
-        [row("a", "flood", {"flood": 0.1, "haze": 0})],
-    )
-    sides = [report_of(record) for record in (first, second)]
-    told = compare((first, second), (sides[0][0], sides[1][0]), (sides[0][1], sides[1][1]), Changes(first))
-    assert ([label.name for label in told.labels], told.only_in_first, told.only_in_second) == (
-        ["flood"],
-        ["fire"],
-        ["haze"],
-    )

@@ -1,8 +1,10 @@
 """Judgements that are kept: how long, how many, and what they cost."""
 
 import gc
+import random
 import tracemalloc
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,9 @@ from classifier import judgement_cache
 from classifier.cases import Judged
 from classifier.judgement_cache import JudgementCache
 from classifier.same_text import key_of
+from pipeline.contracts import MatchedRule
 from tests.support.classifier_parts import labels_of
+from tests.support.examples import a_post
 
 SET = labels_of({"name": "quake"}).everything
 #: Bytes that an entry with one score is counted with.
@@ -27,7 +31,7 @@ class Clock:
 
 
 def key(number: int) -> judgement_cache.Key:
-    return key_of(f"text number {number}"), SET
+    return key_of(f"text number {number}"), SET.id
 
 
 def judged(*scores: float) -> Judged:
@@ -46,8 +50,8 @@ def test_what_was_put_is_had_again() -> None:
 
 def test_the_same_text_about_other_labels_is_something_else() -> None:
     cache = JudgementCache(10 * ONE, 60.0, Clock())
-    cache.put((key_of("the same text"), SET), judged(0.25))
-    assert cache.get((key_of("the same text"), labels_of({"name": "quake"}).everything)) is None
+    cache.put((key_of("the same text"), SET.id), judged(0.25))
+    assert cache.get((key_of("the same text"), labels_of({"name": "quake"}).everything.id)) is None
 
 
 @pytest.mark.parametrize(("seconds", "is_there"), [(59.9, True), (60.0, False)])
@@ -137,10 +141,29 @@ def test_an_entry_takes_about_the_bytes_that_it_is_counted_with(labels: int) -> 
     before, _ = tracemalloc.get_traced_memory()
     for number in range(count):
         cache.put(
-            (key_of(f"text number {number}"), SET),
+            (key_of(f"text number {number}"), SET.id),
             Judged([(number + 1) / (count + place) for place in range(labels)], SET.candidates[0]),
         )
     after, _ = tracemalloc.get_traced_memory()
     counted = judgement_cache._ENTRY_BYTES + judgement_cache._SCORE_BYTES * labels
     # rather too much than too little: the bound is what a task's memory is planned by
     assert 0.6 * counted <= (after - before) / count <= counted
+
+
+@pytest.mark.usefixtures("traced")
+def test_an_entry_about_labels_that_no_other_is_about_takes_no_more() -> None:
+    """Whoever writes posts chooses by their words which rules, and so which combination of labels, they are about."""
+    count, letters = 1_500, [f"tag {number}" for number in range(150)]
+    labels = labels_of(*({"name": letter, "only_rules": [letter]} for letter in letters))
+    cache = JudgementCache(100_000_000, 60.0, Clock())
+    with patch("classifier.labels._KEPT_SETS", 1):
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(count):
+            tags = [MatchedRule(id=tag, tag=tag) for tag in random.Random(number).sample(letters, 20)]
+            label_set = labels.for_post(a_post(rules=tags))
+            assert label_set
+            cache.put((key_of(f"text number {number}"), label_set.id), judged(*[0.5] * 20))
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    counted = judgement_cache._ENTRY_BYTES + judgement_cache._SCORE_BYTES * 20
+    assert (after - before) / count <= counted

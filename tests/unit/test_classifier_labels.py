@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.support.examples import NOW, a_post
 THREE = labels_of(
     {"name": "quake", "threshold": 0.5}, {"name": "flood", "threshold": 0.6}, {"name": "fire", "threshold": 0.7}
 )
+ABCD = [{"name": letter, "only_rules": [letter]} for letter in "abcd"]
 
 
 def tagged(*tags: str) -> Post:
@@ -226,6 +228,39 @@ def test_those_of_a_label_that_only_competes_are_sent_and_those_of_one_that_is_n
     ).for_post(a_post())
     assert label_set
     assert label_set.examples == {"examples": {"film": ["saw it last night"]}}
+
+
+# combinations
+
+
+def for_letters(letters: str, labels: Labels) -> LabelSet:
+    label_set = labels.for_post(tagged(*letters))
+    assert label_set
+    return label_set
+
+
+def test_one_that_is_made_again_equals_its_former_self_and_no_other() -> None:
+    labels = labels_of(*ABCD)
+    with patch("classifier.labels._KEPT_SETS", 2):
+        first, *others = [for_letters(letters, labels) for letters in ("a", "b", "ab", "abcd")]
+        again = for_letters("a", labels)
+    assert again is not first
+    assert again == first
+    assert hash(again) == hash(first)
+    assert again.id == first.id
+    for other in [*others, for_letters("a", labels_of(*ABCD))]:
+        assert again != other
+        assert again.id != other.id
+
+
+def test_the_one_that_was_used_least_recently_is_made_again_and_all_labels_never_are() -> None:
+    labels = labels_of(*ABCD)
+    with patch("classifier.labels._KEPT_SETS", 2):
+        first = for_letters("a", labels)
+        for letters in ("b", "a", "c"):
+            for_letters(letters, labels)
+        assert for_letters("a", labels) is first
+        assert for_letters("abcd", labels) is labels.everything
 
 
 # a new configuration

@@ -105,7 +105,13 @@ def test_the_state_tells_of_an_outage_and_of_its_end() -> None:
     bench = Lines(ScriptedModel(serve), failures=1)
     bench.judge("a")
     # the call, what the probe found, and the call after it
-    assert seen == ["not reached yet", "503: down", None]
+    assert seen == ["not reached yet", "EndpointUnavailable", None]
+    assert bench.first.state.trouble() is None
+
+
+def test_the_state_tells_that_the_endpoint_is_there_once_it_has_judged_the_harmless_text() -> None:
+    bench = Lines(ScriptedModel(one_after_the_other(DOWN, REFUSED, None, REFUSED, None)), failures=3)
+    assert bench.judge("a") == {"a": REFUSED}
     assert bench.first.state.trouble() is None
 
 
@@ -123,7 +129,14 @@ def test_the_one_refused_text_of_a_batch_is_found_and_the_others_are_judged() ->
 def test_a_text_is_blamed_only_after_a_harmless_one_was_judged() -> None:
     model = ScriptedModel(whenever("bad", REFUSED))
     assert Lines(model).judge("bad") == {"bad": REFUSED}
-    assert model.calls == [["bad"], HARMLESS]
+    assert model.calls == [["bad"], HARMLESS] * 2
+
+
+def test_a_text_that_is_refused_once_and_then_judged_is_judged() -> None:
+    model = ScriptedModel(one_after_the_other(REFUSED, None, None))
+    told = Lines(model).judge("good")
+    assert isinstance(told["good"], Judged)
+    assert model.calls == [["good"], HARMLESS, ["good"]]
 
 
 def test_a_refused_text_is_an_answer_and_so_is_a_batch_with_one() -> None:
@@ -174,8 +187,8 @@ def test_a_refused_text_is_asked_about_again_if_the_breaker_has_opened_meanwhile
     model = ScriptedModel(serve)
     bench = Lines(model)
     assert bench.judge("a") == {"a": REFUSED}
-    # only the last of the three has cleared the endpoint of refusing everything
-    assert model.calls == [["a"], HARMLESS, HARMLESS, ["a"], HARMLESS]
+    # only the last three have cleared the endpoint of refusing everything
+    assert model.calls == [["a"], HARMLESS, HARMLESS, ["a"], HARMLESS, ["a"], HARMLESS]
 
 
 def test_a_caller_that_finds_the_breaker_open_only_now_does_not_take_the_probers_turn() -> None:
@@ -183,14 +196,14 @@ def test_a_caller_that_finds_the_breaker_open_only_now_does_not_take_the_probers
     bench = Lines(model)
     slot = bench.first.limit.slot
 
-    def opens_meanwhile(stopping: threading.Event) -> AbstractContextManager[Slot | None]:
+    def opens_meanwhile(stopping: threading.Event, *, alone: bool) -> AbstractContextManager[Slot | None]:
         """By the time that there is room the breaker has opened, and its wait is over."""
         if not bench.waits:
             permit = bench.first.breaker.permit_now()
             assert permit
             permit.failed(certain=True)
             bench.waits.append(60.0)
-        return slot(stopping)
+        return slot(stopping, alone=alone)
 
     bench.first.limit.slot = opens_meanwhile  # type: ignore[method-assign, assignment]
     assert bench.judge("a") == {"a": judged("a")}

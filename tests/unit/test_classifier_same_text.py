@@ -26,6 +26,8 @@ BLANKS = st.text(" \t\n\u00a0\u2009", min_size=1, max_size=4)
     [
         f"RT @ana: {STORY}",
         f"RT @ana-b.example.org: {STORY}",
+        f"RT @ana.bsky.social: {STORY}",
+        f"{STORY} @ana.bsky.social @bob.com",
         f"rt @ana {STORY}",
         f"via @ana: {STORY}",
         f"  RT   @ana:{STORY}",
@@ -54,6 +56,15 @@ def test_a_share_says_the_same(text: str) -> None:
         (f"He said RT @ana: {STORY}", STORY),
         ("write to desk@example.org for help", "write to news@example.org for help"),
         ("a flood in the town", "aflood in the town"),
+        # what is written on without a blank is no part of a handle or link
+        ("速報が入りましたので @nhk大地震が発生しました", "速報が入りましたので @nhk株価が上昇しています"),
+        ("速報が入りましたので @a.bsky.social大地震", "速報が入りましたので @a.bsky.social株価"),
+        ("ニュースをお伝えします https://t.co/abc大地震が発生", "ニュースをお伝えします https://t.co/abd桜が満開"),
+        ("RT @nhk大地震発生 詳しい情報はこちらをご覧", "RT @nhk桜満開 詳しい情報はこちらをご覧"),
+        ("Reports say tonight @bob.Earthquake", "Reports say tonight @bob.Party"),
+        ("reports say tonight @bob.earthquake", "reports say tonight @bob.party"),
+        ("reports say tonight @bob.com-earthquake", "reports say tonight @bob.com-party"),
+        ("so sad today awww.that hurts", "so sad today awww.this hurts"),
     ],
 )
 def test_what_differs_in_more_says_something_else(one: str, other: str) -> None:

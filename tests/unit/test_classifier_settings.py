@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from classifier.judging import Judging
+from classifier.labels import Labels, LabelSet
 from classifier.metrics import Metrics
 from classifier.settings import EndpointSettings, Settings
 from pipeline.errors import UserMistake
@@ -22,8 +23,12 @@ QUEUES = {
 
 
 def judging(**given: str) -> Judging:
+    return judging_by(labels_of(), **given)
+
+
+def judging_by(labels: Labels, /, **given: str) -> Judging:
     settings = read_settings(EndpointSettings, GIVEN | given)
-    return Judging(settings, labels_of(), Metrics(CollectorRegistry()), random.Random(1), threading.Event())
+    return Judging(settings, labels, Metrics(CollectorRegistry()), random.Random(1), threading.Event())
 
 
 def test_the_endpoints_name_stands_in_for_the_models() -> None:
@@ -47,6 +52,14 @@ def test_there_are_as_many_callers_as_calls_may_be_under_way_and_a_prober_for_ea
     assert list(made.callers(outcomes=None)) == ["caller-1", "caller-2", "caller-3"]  # type: ignore[arg-type]
     assert list(made.probers()) == ["prober of minilm-1", "prober of bart-1"]
     assert [line.limit.limit for line in made.lines] == [3, 3]
+
+
+def test_a_prober_asks_about_a_few_labels_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = judging_by(labels_of(*({"name": f"label {number}"} for number in range(150))))
+    probed: list[LabelSet] = []
+    monkeypatch.setattr(made.lines[0], "keep_probing", lambda label_set, _stopping: probed.append(label_set()))
+    made.probers()["prober of minilm-1"]()
+    assert [len(each.candidates) for each in probed] == [10]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,12 @@ def test_code_comes_after_dependencies_so_that_a_change_rebuilds_in_seconds(dock
     assert image.index("/opt/venv /opt/venv") < image.index("/src")
 
 
+def test_a_model_of_the_hub_is_kept_where_a_user_without_a_home_may_write() -> None:
+    text = Path("model/Dockerfile").read_text()
+    assert "--home-dir /nonexistent" in text
+    assert " HF_HOME=/tmp/" in text
+
+
 @pytest.mark.parametrize("dockerfile", WATCHING, ids=lambda path: path.parent.name)
 def test_a_watching_image_is_the_one_that_compose_runs(dockerfile: Path) -> None:
     compose = YAML(typ="safe").load(Path("compose.yaml"))

@@ -1,127 +1,19 @@
 """Routes, bounds and refusals, over a model that waits until it is let go."""
 
 import asyncio
-import json
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.support.model_client import DEADLINE_SECONDS, Client, GatedBackend, client_of, until
 from zero_shot_model.app import App
-from zero_shot_model.calls import Call, CurrentCall
 from zero_shot_model.errors import EncoderClosed
 from zero_shot_model.metrics import RequestMetrics
-from zero_shot_model.model_queue import WARM_UP_TEXT, Bounds, ModelQueue
+from zero_shot_model.model_queue import Bounds, ModelQueue
 from zero_shot_model.protocol import ClassificationRequest, Limits
 from zero_shot_model.scoring import Classification
-
-DEADLINE_SECONDS = 20
-
-
-class GatedBackend:
-    """Judges posts once `gate` is open; remembers them. Those whose caller has gone are dropped when it is."""
-
-    def __init__(self, knows_examples: bool = True) -> None:
-        self.knows_examples = knows_examples
-        self.current = CurrentCall()
-        self.gate = threading.Event()
-        self.gate.set()
-        self.calls: list[Call] = []
-        self.began: list[str] = []
-        self.judged: list[str] = []
-        self.failure: Exception | None = None
-        self.closed = False
-
-    def classify(self, request: ClassificationRequest) -> list[Classification]:
-        if request.texts != [WARM_UP_TEXT]:
-            self.calls.append(self.current.get())
-            self.began += request.texts
-            assert self.gate.wait(DEADLINE_SECONDS)
-            self.current.get().check()
-            if self.failure is not None:
-                raise self.failure
-            self.judged += request.texts
-        return [Classification(request.labels, [0.5] * len(request.labels)) for _ in request.texts]
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Client:
-    """Speaks ASGI to the application in this very loop."""
-
-    def __init__(self, app: App, registry: CollectorRegistry) -> None:
-        self._app = app
-        self._registry = registry
-
-    async def send(
-        self, path: str, *chunks: bytes, method: str = "POST", whole: bool = True, gone: asyncio.Event | None = None
-    ) -> tuple[int, dict[str, str], Any]:
-        """Status, headers and decoded body; status 0 for no answer at all.
-
-        Without `whole` the end of the body never comes; `gone` is set when the caller closes the connection.
-        """
-        bodies = list(chunks or [b""])
-        sent: list[Any] = []
-
-        async def receive() -> Any:
-            if bodies:
-                return {"type": "http.request", "body": bodies.pop(0), "more_body": bool(bodies) or not whole}
-            await (gone or asyncio.Event()).wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": []}
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await self._app(scope, receive, send)
-        if not sent:
-            return 0, {}, None
-        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        content = b"".join(message.get("body", b"") for message in sent[1:])
-        is_json = headers.get("content-type") == "application/json"
-        return sent[0]["status"], headers, json.loads(content) if is_json else content.decode()
-
-    async def classify(
-        self, *texts: str, path: str = "/invocations", **options: Any
-    ) -> tuple[int, dict[str, str], Any]:
-        body = {"inputs": list(texts), "parameters": {"candidate_labels": ["flood"]}}
-        return await self.send(path, json.dumps(body).encode(), **options)
-
-    def value(self, name: str, **labels: str) -> float | None:
-        return self._registry.get_sample_value(name, labels)
-
-
-@asynccontextmanager
-async def client_of(
-    backend: GatedBackend,
-    requests: int = 33,
-    texts: int = 100,
-    body_bytes: int = 10_000,
-    body_seconds: float = DEADLINE_SECONDS,
-    start: bool = True,
-) -> AsyncIterator[Client]:
-    registry = CollectorRegistry()
-    metrics = RequestMetrics(registry)
-    bounds = Bounds(requests, texts, body_bytes)
-    queue = ModelQueue(lambda: backend, Limits(inputs=4, labels=2), bounds, metrics, backend.current)
-    if start:
-        await queue.start()
-    try:
-        yield Client(App(queue, 1000, body_seconds, metrics, registry), registry)
-    finally:
-        backend.gate.set()
-        await asyncio.to_thread(queue.stop)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def test_ping_is_503_until_the_model_has_answered_once() -> None:
@@ -319,6 +211,20 @@ def test_a_failure_of_the_model_is_500_and_the_next_request_is_answered() -> Non
             assert (status, content) == (500, {"error": "the model failed; the server's log says why"})
             backend.failure = None
             assert (await client.classify("post 2"))[0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_a_thread_that_cannot_be_had_is_a_failure_and_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        async with client_of(GatedBackend()) as client:
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", start)
+                status, _, content = await client.classify("post")
+            assert (status, content) == (500, {"error": "the model failed; the server's log says why"})
 
     asyncio.run(scenario())
 

@@ -1,13 +1,12 @@
 """The transformers backend before a pipeline that only records: batches, turns, bounds and its end."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from tests.support.nli_pipeline import Config, CountingThread, Model, RecordingPipeline, WordTokenizer
 from tests.support.polling import wait_until
 from zero_shot_model.calls import Call, CurrentCall
 from zero_shot_model.errors import BadRequest, CallerGone, EncoderClosed
@@ -15,73 +14,6 @@ from zero_shot_model.protocol import ClassificationRequest
 from zero_shot_model.transformers_backend import MAX_BATCH_PAIRS, MAX_PAIR_TOKENS, TransformersBackend
 
 TEMPLATE = "about {}"
-
-
-@dataclass
-class WordTokenizer:
-    """A token a word; three separate a pair."""
-
-    model_max_length: int = 100
-    pad_token_id: int | None = 0
-
-    def __call__(self, texts: Sequence[str], **_: object) -> dict[str, list[list[int]]]:
-        return {"input_ids": [[1] * len(text.split()) for text in texts]}
-
-    def num_special_tokens_to_add(self, pair: bool) -> int:
-        return 3
-
-
-@dataclass
-class Config:
-    max_position_embeddings: int | None = None
-
-
-@dataclass
-class Model:
-    config: Config = field(default_factory=Config)
-    hook: Callable[..., None] = lambda: None
-
-    def register_forward_pre_hook(self, hook: Callable[..., None]) -> None:
-        self.hook = hook
-
-
-@dataclass
-class RecordingPipeline:
-    """Scores each label by its place, and holds every call until `may_answer`."""
-
-    tokenizer: WordTokenizer = field(default_factory=WordTokenizer)
-    model: Model = field(default_factory=Model)
-    score: float = 0.5
-    failure: Exception | None = None
-    fails_alone: bool = False
-    calls: list[tuple[list[str], dict[str, Any]]] = field(default_factory=list)
-    may_answer: threading.Event = field(default_factory=threading.Event)
-
-    def __call__(self, texts: list[str], **options: Any) -> list[dict[str, Any]]:
-        self.calls.append((texts, options))
-        assert self.may_answer.wait(10)
-        self.model.hook()
-        if self.failure is not None and (options["batch_size"] > 1 or self.fails_alone):
-            raise self.failure
-        labels = options["candidate_labels"]
-        return [{"sequence": t, "labels": [f"{t[:9]}/{x}" for x in labels], "scores": [self.score]} for t in texts]
-
-    @property
-    def texts(self) -> list[list[str]]:
-        return [texts for texts, _ in self.calls]
-
-
-class CountingThread(ThreadPoolExecutor):
-    """One thread that tells how many turns on it have been asked for."""
-
-    def __init__(self) -> None:
-        super().__init__(max_workers=1)
-        self.asked_for = 0
-
-    def submit(self, *arguments: Any, **named: Any) -> "Future[Any]":
-        future = super().submit(*arguments, **named)
-        self.asked_for += 1
-        return future
 
 
 def request(texts: list[str], labels: list[str], template: str = TEMPLATE) -> ClassificationRequest:
@@ -170,7 +102,7 @@ def test_what_fails_alone_too_is_a_failure(backend: TransformersBackend, pipelin
 def test_a_pair_is_as_long_as_tokenizer_model_and_our_bound_allow(
     tokenizers: int, models: int | None, expected: int
 ) -> None:
-    pipeline = RecordingPipeline(WordTokenizer(tokenizers), Model(Config(models)))
+    pipeline = RecordingPipeline(WordTokenizer(tokenizers), Model(config=Config(models)))
     TransformersBackend(pipeline).close()
     assert pipeline.tokenizer.model_max_length == expected
 
@@ -228,7 +160,7 @@ def test_a_template_only_ever_takes_the_label(
     assert pipeline.calls[0][1]["hypothesis_template"].format("flood") == template.replace("{}", "flood")
 
 
-def test_closing_stops_what_runs_before_its_next_batch_and_refuses_what_comes(
+def test_closing_stops_what_runs_within_its_batch_and_refuses_what_comes(
     backend: TransformersBackend, pipeline: RecordingPipeline
 ) -> None:
     pipeline.may_answer.clear()
@@ -241,6 +173,34 @@ def test_closing_stops_what_runs_before_its_next_batch_and_refuses_what_comes(
             running.result(10)
     with pytest.raises(EncoderClosed):
         backend.classify(request(["a"], ["flood"]))
+
+
+def test_a_thread_that_cannot_be_had_is_a_failure_and_not_the_end(pipeline: RecordingPipeline) -> None:
+    class NoThread(ThreadPoolExecutor):
+        def submit(self, *arguments: Any, **named: Any) -> "Future[Any]":
+            raise RuntimeError("can't start new thread")
+
+    backend = TransformersBackend(pipeline, thread=NoThread())
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        backend.classify(request(["a"], ["flood"]))
+
+
+def test_closing_ends_what_waits_for_its_turn_before_any_of_its_texts_is_read(pipeline: RecordingPipeline) -> None:
+    pipeline.may_answer.clear()
+    turns = CountingThread()
+    backend = TransformersBackend(pipeline, thread=turns)
+    with ThreadPoolExecutor(2) as pool:
+        running = pool.submit(backend.classify, request(["a"], ["flood"]))
+        wait_until(lambda: pipeline.calls, "the request to run")
+        waiting = pool.submit(backend.classify, request(["waits"], ["flood"]))
+        wait_until(lambda: turns.asked_for == 3, "the other to stand in line")
+        backend.close()
+        pipeline.may_answer.set()
+        for each in (running, waiting):
+            with pytest.raises(EncoderClosed):
+                each.result(10)
+    assert "waits" not in pipeline.tokenizer.texts
+    assert len(pipeline.calls) == 1
 
 
 def test_a_request_whose_caller_has_gone_is_dropped_at_its_next_turn(pipeline: RecordingPipeline) -> None:

@@ -31,22 +31,22 @@ class CountingEncoder:
         return np.stack([numbers, numbers], axis=1)
 
 
-def test_label_sentences_are_encoded_one_by_one() -> None:
+def test_new_texts_are_encoded_once_each_and_together() -> None:
     encoder = CountingEncoder()
-    VectorCache(encoder, 10).alone(["a", "b", "a"])
-    assert encoder.asked == [["a"], ["b"]]
+    VectorCache(encoder, 10).vectors_of(["a", "b", "a"])
+    assert encoder.asked == [["a", "b"]]
 
 
-def test_examples_are_encoded_together_but_not_all_at_once() -> None:
+def test_many_texts_are_not_encoded_all_at_once() -> None:
     encoder = CountingEncoder()
-    VectorCache(encoder, 100).together([f"post {number}" for number in range(TOGETHER + 2)])
+    VectorCache(encoder, 100).vectors_of([f"post {number}" for number in range(TOGETHER + 2)])
     assert [len(texts) for texts in encoder.asked] == [TOGETHER, 2]
 
 
 def test_vectors_come_in_the_order_of_the_texts_each_the_same_every_time() -> None:
     cache = VectorCache(CountingEncoder(), 10)
-    first = cache.together(["a", "b", "c"])
-    again = cache.together(["c", "a", "new", "a"])
+    first = cache.vectors_of(["a", "b", "c"])
+    again = cache.vectors_of(["c", "a", "new", "a"])
     assert np.array_equal(again[[0, 1, 3]], first[[2, 0, 0]])
 
 
@@ -54,12 +54,12 @@ def test_what_was_used_longest_ago_is_forgotten_first() -> None:
     encoder = CountingEncoder()
     cache = VectorCache(encoder, 2)
     for text in ("a", "b", "a", "c", "a", "b"):
-        cache.alone([text])
+        cache.vectors_of([text])
     assert encoder.asked == [["a"], ["b"], ["c"], ["b"]]
 
 
 def test_more_texts_than_it_holds_are_answered_all_the_same() -> None:
-    vectors = VectorCache(CountingEncoder(), 1).together(["a", "b", "c"])
+    vectors = VectorCache(CountingEncoder(), 1).vectors_of(["a", "b", "c"])
     assert vectors[:, 0].tolist() == [0, 1, 2]
 
 
@@ -69,9 +69,9 @@ def test_what_was_done_before_a_failure_is_not_done_again() -> None:
     texts = [f"post {number}" for number in range(2 * TOGETHER)]
     encoder.fail_after = 1
     with pytest.raises(EncoderClosed):
-        cache.together(texts)
+        cache.vectors_of(texts)
     encoder.fail_after = None
-    cache.together(texts)
+    cache.vectors_of(texts)
     assert encoder.asked == [texts[:TOGETHER], texts[TOGETHER:]]
 
 
@@ -90,19 +90,21 @@ def test_a_known_text_is_answered_while_another_thread_waits_for_the_encoder() -
 
     encoder = Gated()
     cache = VectorCache(encoder, 10)
-    known = cache.alone(["quick"])
+    known = cache.vectors_of(["quick"])
     results: list[Vectors] = []
-    threads = [threading.Thread(target=lambda: results.append(cache.alone(["slow"])), daemon=True) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: results.append(cache.vectors_of(["slow"])), daemon=True) for _ in range(2)
+    ]
     threads[0].start()
     wait_until(encoder.waiting.is_set, "the encoder to be asked")
     threads[1].start()
-    assert np.array_equal(cache.alone(["quick"]), known)
+    assert np.array_equal(cache.vectors_of(["quick"]), known)
     encoder.gate.set()
     for thread in threads:
         thread.join(20)
     # Whether or not both encoded it, one vector counts for all.
     assert np.array_equal(results[0], results[1])
-    assert np.array_equal(cache.alone(["slow"]), results[0])
+    assert np.array_equal(cache.vectors_of(["slow"]), results[0])
 
 
 def test_many_threads_over_few_places_get_the_right_vectors() -> None:
@@ -117,7 +119,7 @@ def test_many_threads_over_few_places_get_the_right_vectors() -> None:
         random = np.random.default_rng(seed)
         for _ in range(200):
             numbers = random.integers(0, 20, 8).astype(float).tolist()
-            found = cache.together([str(number) for number in numbers])[:, 0].tolist()
+            found = cache.vectors_of([str(number) for number in numbers])[:, 0].tolist()
             if found != numbers:
                 wrong.append(found)
 

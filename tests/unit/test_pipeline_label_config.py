@@ -89,6 +89,11 @@ MISTAKES = [
         "[{threshold: 0.5}]",
         "labels[0].name: expected up to 50 letters, digits, spaces and . _ / -, a letter or digit first, got nothing",
     ),
+    (
+        r'[{name: "flood\n", threshold: 0.5}]',
+        "labels[0].name: expected up to 50 letters, digits, spaces and . _ / -, a letter or digit first, "
+        r"got 'flood\n'",
+    ),
     (flood("describtion: a"), f"labels[0]: expected one of the keys {KEYS}, got 'describtion'"),
     (flood("description: ''"), f"labels[0].description: expected {WORDS}, got ''"),
     (flood("description: '  '"), f"labels[0].description: expected {WORDS}, got '  '"),

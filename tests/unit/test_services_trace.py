@@ -56,9 +56,9 @@ class TracedReader(FakeReader):
         super().__init__(stopping, *batches)
         self.traces: dict[str, object] = {}
 
-    def dead_letter(self, message: ReceivedMessage, reason: str) -> None:
+    def dead_letter(self, message: ReceivedMessage, reason: str, log_reason: str | None = None) -> None:
         self.traces[message.id] = trace_in_hand()
-        super().dead_letter(message, reason)
+        super().dead_letter(message, reason, log_reason)
 
 
 class TracedWriter(FakeWriter):

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 
 from zero_shot_model import backends, server
@@ -17,10 +18,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_format = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         logging.basicConfig(level=settings.log_level.upper(), format=log_format)
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the server says itself what it does
-        return server.serve(settings, backends.prepare(settings))
+        code = server.serve(settings, backends.prepare(settings))
     except StartError as error:
         print(f"zero-shot-model: {error}", file=sys.stderr)
-        return 2
+        code = 2
+    if threading.active_count() > 1:
+        # A model that still loads or runs is not waited for. At a usual end Python would join some of its threads and
+        # end others within a library's code, which may abort the process.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

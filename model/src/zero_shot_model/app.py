@@ -9,7 +9,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,12 @@ from zero_shot_model.room import Room
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 1
+
+SENT_AT_ONCE_BYTES = 64 * 1024
+"""Of an answer. The server holds about as much of it, beside the next part, for a caller who does not read."""
+
+ABORT_EXTENSION = "zero_shot_model.abort"
+"""The extension of ASGI's scope, a function that closes the connection without waiting for what is not sent yet."""
 
 CALLER_GONE = 499
 """The status under which a request is counted that nobody waited for any more; nginx' log has it so."""
@@ -47,11 +54,16 @@ class _Response:
         headers = {**self.headers, "content-length": str(len(self.body))}
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": self.status, "headers": raw})
-        await send({"type": "http.response.body", "body": self.body})
+        # In parts, so that the server waits between them for a caller who reads slowly.
+        last = max(0, len(self.body) - 1) // SENT_AT_ONCE_BYTES * SENT_AT_ONCE_BYTES
+        for start in range(0, last, SENT_AT_ONCE_BYTES):
+            part = self.body[start : start + SENT_AT_ONCE_BYTES]
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": self.body[last:]})
 
 
 class App:
-    """The application before `queue`. `body_seconds`: the longest time that a body may take to arrive.
+    """The application before `queue`. `body_seconds`: the longest time for a body to arrive, and an answer to be read.
 
     Written to the ASGI specification ("HTTP & WebSocket ASGI Message Format"): for four routes a framework would
     cost more time than it saves lines.
@@ -72,6 +84,8 @@ class App:
         self._metrics = metrics or RequestMetrics()
         self._registry = registry or CollectorRegistry()
         self._clock = clock
+        self._waits: set[asyncio.Timeout] = set()
+        self._given_up = False
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """One request; nothing but HTTP is served."""
@@ -79,16 +93,27 @@ class App:
         if _INVOCATIONS.fullmatch(path):
             if method == "POST":
                 await self._invoke(scope, receive, send)
-            else:
-                await _not_allowed(method, path, "POST").send(send)
+                return
+            response = _not_allowed(method, path, "POST")
         elif path in {"/ping", "/metrics"}:
             if method in {"GET", "HEAD"}:
                 response = self._ping() if path == "/ping" else self._exposition()
-                await response.send(send)
             else:
-                await _not_allowed(method, path, "GET, HEAD").send(send)
+                response = _not_allowed(method, path, "GET, HEAD")
         else:
-            await _error(404, f"{method} {path}: Not Found").send(send)
+            response = _error(404, f"{method} {path}: Not Found")
+        await self._send(response, scope, send)
+
+    def give_up(self) -> None:
+        """End what waits for a caller: a body that still arrives is 503, an answer that is not read is cut off.
+
+        For the loop that runs the application.
+        """
+        self._given_up = True
+        now = asyncio.get_running_loop().time()
+        for wait in self._waits:
+            if not wait.expired():
+                wait.reschedule(now)
 
     def _ping(self) -> _Response:
         if self._queue.ready:
@@ -100,40 +125,70 @@ class App:
 
     async def _invoke(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         response: _Response | None
-        try:
-            response = await self._answer(scope, receive)
-        except QueueFull as error:
-            response = _error(503, str(error))
-        except EncoderClosed:
-            response = _error(503, "the server is stopping")
-        except BadRequest as error:
-            logger.debug("refused a request: %s", error)
-            response = _error(400, str(error))
-        except CallerGone:
-            response = None
-        except Exception:
-            logger.exception("the model failed")
-            response = _error(500, "the model failed; the server's log says why")
-        self._metrics.requests.labels(CALLER_GONE if response is None else response.status).inc()
-        if response is not None:
-            await response.send(send)
+        with ExitStack() as rooms:
+            try:
+                response = await self._answer(scope, receive, rooms)
+            except QueueFull as error:
+                response = _error(503, str(error))
+            except EncoderClosed:
+                response = _error(503, "the server is stopping")
+            except BadRequest as error:
+                logger.debug("refused a request: %s", error)
+                response = _error(400, str(error))
+            except CallerGone:
+                response = None
+            except Exception:
+                logger.exception("the model failed")
+                response = _error(500, "the model failed; the server's log says why")
+            self._metrics.requests.labels(CALLER_GONE if response is None else response.status).inc()
+            if response is not None:
+                await self._send(response, scope, send)
 
-    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> _Response:
-        """Raises CallerGone when the caller closes the connection, and what the queue raises."""
+    async def _send(self, response: _Response, scope: Mapping[str, Any], send: Send) -> None:
+        try:
+            async with self._in_time():
+                await response.send(send)
+        except TimeoutError:
+            logger.warning("an answer of %d bytes was not read in time", len(response.body))
+            abort = scope.get("extensions", {}).get(ABORT_EXTENSION)
+            if abort is not None:
+                abort()
+                await asyncio.sleep(0)  # for the server to see it, which calls it a fault of the application otherwise
+
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive, rooms: ExitStack) -> _Response:
+        """Takes what room it needs until `rooms` are closed.
+
+        Raises CallerGone when the caller closes the connection, and what the queue raises.
+        """
+        if self._given_up:
+            raise EncoderClosed
         self._queue.requests.check()
         announced = _announced_length(scope)
         if announced > self._max_body_bytes:
             return self._too_large()
-        with _Body(self._queue.body_bytes, self._max_body_bytes) as body:
+        body = rooms.enter_context(_Body(self._queue.body_bytes, self._max_body_bytes))
+        try:
+            async with self._in_time():
+                whole = await body.read(receive)
+        except TimeoutError:
+            if self._given_up:
+                raise EncoderClosed from None
+            return _error(408, f"body: expected it within {self._body_seconds} s, found it unfinished")
+        if whole is None:
+            return self._too_large()
+        rooms.enter_context(self._queue.requests.taken(1))
+        rooms.enter_context(self._metrics.under_way.track_inprogress())
+        return await self._judge(whole, receive)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Raises TimeoutError after `body_seconds`, or when it is given up."""
+        async with asyncio.timeout(self._body_seconds) as wait:
+            self._waits.add(wait)
             try:
-                async with asyncio.timeout(self._body_seconds):
-                    whole = await body.read(receive)
-            except TimeoutError:
-                return _error(408, f"body: expected it within {self._body_seconds} s, found it unfinished")
-            if whole is None:
-                return self._too_large()
-            with self._queue.requests.taken(1), self._metrics.under_way.track_inprogress():
-                return await self._judge(whole, receive)
+                yield
+            finally:
+                self._waits.discard(wait)
 
     async def _judge(self, body: bytes, receive: Receive) -> _Response:
         began = self._clock()

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from zero_shot_model.backends import Backend
@@ -65,8 +66,32 @@ class ModelQueue:
         return self._backend is not None and self._backend.knows_examples
 
     async def start(self) -> None:
-        """Load the model and let it answer once. Raises whatever loading raises."""
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._start)
+        """Load the model and let it answer once. Raises whatever loading raises.
+
+        A thread of its own does it, which nobody waits for once this is cancelled: loading cannot be interrupted.
+        """
+        loop = asyncio.get_running_loop()
+        loaded: asyncio.Future[None] = loop.create_future()
+
+        def tell(failure: Exception | None) -> None:
+            if loaded.done():
+                return
+            if failure is None:
+                loaded.set_result(None)
+            else:
+                loaded.set_exception(failure)
+
+        def load() -> None:
+            failure = None
+            try:
+                self._start()
+            except Exception as error:  # noqa: BLE001 - raised again where `start` is awaited
+                failure = error
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(tell, failure)
+
+        threading.Thread(target=load, name="load", daemon=True).start()
+        await loaded
 
     async def answer(self, body: bytes, call: Call) -> bytes:
         """The answer to a request's body.
@@ -76,12 +101,17 @@ class ModelQueue:
         """
         try:
             future = asyncio.get_running_loop().run_in_executor(self._threads, self._answer, body, call)
-        except RuntimeError:  # how the executor says that it was shut down
+        except RuntimeError:
+            if not self._stopped:
+                raise  # there was no thread to be had
             raise EncoderClosed from None
         return await future
 
     def stop(self) -> None:
-        """End what waits with EncoderClosed, and return when what runs has ended. A second time does nothing."""
+        """End what waits with EncoderClosed, and return when what runs has ended. A second time does nothing.
+
+        A model that still loads is not waited for, and closed when it is loaded.
+        """
         self._stopped = True
         self._loaded.set()
         if self._backend is not None:

@@ -28,6 +28,12 @@ MAX_EXAMPLES_IN_ALL = 2000
 MAX_EXAMPLE_CHARACTERS = 1000
 """What is read of an example; of the rest the model's 256 tokens would take in little. Bounds the cache's keys."""
 
+SCORE_BYTES = 25
+"""The longest a score takes in an answer, with its comma: 17 digits, and an exponent of three."""
+
+FRAME_BYTES = 40
+"""What an answer has for a text beside the text, the labels and the scores: names, brackets and commas."""
+
 ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
 """The header of a container's answer that SageMaker hands to the caller of InvokeEndpoint as CustomAttributes."""
 
@@ -40,10 +46,11 @@ ATTRIBUTES_WITH_EXAMPLES = "zero-shot-model; examples"
 
 @dataclass(frozen=True)
 class Limits:
-    """The most texts and labels that one request may have."""
+    """The most texts and labels that one request may have, and the most bytes of its answer."""
 
     inputs: int
     labels: int
+    answer_bytes: int = 6 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ def read_request(body: bytes, limits: Limits) -> ClassificationRequest:
     if len(texts) > limits.inputs:
         raise BadRequest(f"inputs: expected at most {limits.inputs} texts, found {len(texts)}")
     labels = _labels(parameters.candidate_labels, limits.labels)
+    _check_answer(texts, labels, limits.answer_bytes)
     return ClassificationRequest(
         texts=texts,
         single=isinstance(inputs, str),
@@ -172,6 +180,15 @@ def _texts_of_labels(field: str, given: Mapping[str, list[str]], labels: Sequenc
 def _check_length(field: str, text: str) -> None:
     if len(text) > MAX_LABEL_CHARACTERS:
         raise BadRequest(f"{field}: expected at most {MAX_LABEL_CHARACTERS} characters, found {len(text)}")
+
+
+def _check_answer(texts: Sequence[str], labels: Sequence[str], most: int) -> None:
+    """Every text's answer repeats all labels, so that a small request could ask for gigabytes."""
+    of_labels = len(msgspec.json.encode(labels)) + len(labels) * SCORE_BYTES
+    found = len(msgspec.json.encode(texts)) + len(texts) * (FRAME_BYTES + of_labels)
+    if found > most:
+        expected = f"an answer of at most {most} bytes"
+        raise BadRequest(f"request: expected {expected}, found that texts times labels come to some {found}")
 
 
 def _decoded(body: bytes) -> _Body:

@@ -95,17 +95,17 @@ class ZeroShotClassifier:
         return _sorted(labels, scores)
 
     def _taught(self, labels: Sequence[str], template: str, examples: LabelExamples) -> TaughtLabels:
-        sentences = self._cache.alone([template.replace(PLACEHOLDER, label) for label in labels])
+        sentences = self._cache.vectors_of([template.replace(PLACEHOLDER, label) for label in labels])
 
         def usual_likeness(vectors: Vectors) -> Scores:
             return NEUTRAL_WEIGHT * self._neutral_likeness(vectors, template) + EVEN_LIKENESS + USUAL_EXCESS
 
-        return teach(labels, sentences, examples, self._cache.together, usual_likeness)
+        return teach(labels, sentences, examples, self._cache.vectors_of, usual_likeness)
 
     def _neutral_likeness(self, vectors: Vectors, template: str) -> Scores:
         is_bare = template.strip() == PLACEHOLDER
         sentence = NEUTRAL_SENTENCE if is_bare else template.replace(PLACEHOLDER, NEUTRAL_LABEL)
-        neutral = self._cache.alone([sentence])
+        neutral = self._cache.vectors_of([sentence])
         likeness: Scores = (vectors @ neutral.T).astype(np.float64)[:, 0]
         return likeness
 

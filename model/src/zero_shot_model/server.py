@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from zero_shot_model.app import App
 from zero_shot_model.backends import Backend, Load
 from zero_shot_model.calls import CurrentCall
 from zero_shot_model.errors import StartError
+from zero_shot_model.http_protocol import protocol_class
 from zero_shot_model.metrics import RequestMetrics, export_build_info
 from zero_shot_model.model_queue import Bounds, ModelQueue
 from zero_shot_model.protocol import Limits
@@ -35,10 +37,12 @@ def serve(settings: Settings, load: Load) -> int:
 
     Raises StartError when the address cannot be had, and what `load` raises of it.
     """
+    server = _ModelServer(settings, load)
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal again after its own shutdown; unhandled, that would be code 143.
-        signal.signal(stop_signal, lambda *_: None)
-    return _ModelServer(settings, load).run()
+        # For the moments before uvicorn sets its own. After its shutdown it raises the signal again; unhandled, that
+        # would be code 143.
+        signal.signal(stop_signal, lambda *_: server.stop())
+    return server.run()
 
 
 class _ModelServer:
@@ -51,14 +55,14 @@ class _ModelServer:
         self._current = CurrentCall()
         export_build_info(self._registry, settings.backend, __version__, settings.revision)
         metrics = RequestMetrics(self._registry)
-        limits = Limits(settings.max_inputs, settings.max_labels)
+        limits = Limits(settings.max_inputs, settings.max_labels, settings.max_body_bytes)
         bounds = Bounds(1 + settings.max_waiting, settings.max_waiting_texts, settings.max_waiting_bytes)
         self._queue = ModelQueue(self._load, limits, bounds, metrics, self._current)
-        app = App(self._queue, settings.max_body_bytes, settings.body_seconds, metrics, self._registry)
+        self._app = App(self._queue, settings.max_body_bytes, settings.body_seconds, metrics, self._registry)
         self._server = _DrainingServer(
             uvicorn.Config(
-                app,
-                http="auto",
+                self._app,
+                http=protocol_class(settings.body_seconds),
                 ws="none",
                 loop="asyncio",
                 lifespan="off",
@@ -69,9 +73,13 @@ class _ModelServer:
                 timeout_keep_alive=IDLE_CONNECTION_SECONDS,
                 timeout_graceful_shutdown=settings.drain_seconds + LAST_SECONDS,
             ),
-            self._queue,
+            self._give_up_requests,
             settings.drain_seconds,
         )
+
+    def stop(self) -> None:
+        """Asks the server to end as soon as it runs; for a signal's handler."""
+        self._server.should_exit = True
 
     def run(self) -> int:
         listener = listening_socket(self._settings.host, self._settings.port)
@@ -95,12 +103,14 @@ class _ModelServer:
     async def _start_model(self) -> None:
         try:
             await self._queue.start()
-        except StartError as error:
-            self._start_error = error
-            await self._give_up()
-        except Exception:
-            logger.exception("the model could not be loaded")
-            self._failed = True
+        except Exception as error:
+            if self._server.should_exit:
+                logger.info("the model could not be loaded, and is not needed any more: %r", error)
+            elif isinstance(error, StartError):
+                self._start_error = error
+            else:
+                logger.exception("the model could not be loaded")
+                self._failed = True
             await self._give_up()
         else:
             logger.info("ready: the model runs on %d threads", self._settings.threads)
@@ -108,20 +118,28 @@ class _ModelServer:
     async def _give_up(self) -> None:
         """Ends the server without a model, and at once what waits for it."""
         self._server.should_exit = True
+        self._app.give_up()
         await asyncio.to_thread(self._queue.stop)
+
+    def _give_up_requests(self) -> None:
+        """Ends the requests that are left, whether they wait for the model or for their caller."""
+        logger.info("stopping: what is left of requests is given up")
+        self._app.give_up()
+        asyncio.get_running_loop().run_in_executor(None, self._queue.stop)
 
 
 class _DrainingServer(uvicorn.Server):
     """Gives requests `drain_seconds` to end once it is asked to stop; what is left gets an answer that says so."""
 
-    def __init__(self, config: uvicorn.Config, queue: ModelQueue, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, give_up: Callable[[], None], drain_seconds: float) -> None:
         super().__init__(config)
-        self._queue = queue
+        self._give_up = give_up
         self._drain_seconds = drain_seconds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
-        giving_up = loop.call_later(self._drain_seconds, loop.run_in_executor, None, self._queue.stop)
+        logger.info("stopping: requests under way have %s s", self._drain_seconds)
+        giving_up = loop.call_later(self._drain_seconds, self._give_up)
         try:
             await super().shutdown(sockets)
         finally:

@@ -86,14 +86,18 @@ def _options() -> dict[str, _Option]:
         "model_file": _Option("", _path, "model.onnx; by default the installed package's"),
         "tokenizer_file": _Option("", _path, "tokenizer.json; by default the installed package's"),
         "log_level": _Option("info", _one_of(LOG_LEVELS), f"one of {', '.join(LOG_LEVELS)}"),
-        "max_body_bytes": _Option(str(6 * 1024 * 1024), _whole(1, 1 << 30), "largest body; SageMaker's is 6 MiB"),
+        "max_body_bytes": _Option(
+            str(6 * 1024 * 1024), _whole(1, 1 << 30), "largest body of request or answer; SageMaker's is 6 MiB"
+        ),
         "max_inputs": _Option("512", _whole(1, 100_000), "most texts in a request"),
         "max_labels": _Option("100", _whole(1, 10_000), "most labels in a request"),
         "max_waiting": _Option("127", _whole(0, 1023), "most requests under way beside the first"),
         "max_waiting_texts": _Option("4096", _whole(1, 1_000_000), "most texts under way, of all requests"),
         "max_waiting_bytes": _Option(str(64 * 1024 * 1024), _whole(1, 1 << 34), "most bytes of bodies under way"),
         "cached_labels": _Option("4096", _whole(1, 1_000_000), "label vectors kept, of 1.5 KB each"),
-        "body_seconds": _Option("20", _whole(1, 3600), "longest time a body may take to arrive"),
+        "body_seconds": _Option(
+            "20", _whole(1, 3600), "longest time of a head or body to arrive, an answer to be read"
+        ),
         "drain_seconds": _Option("15", _whole(1, 3600), "longest time that requests may take after SIGTERM"),
         "revision": _Option("unknown", str, "of the source; shown in the metric build_info"),
     }

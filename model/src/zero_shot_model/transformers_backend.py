@@ -49,7 +49,9 @@ class TransformersBackend:
         self._pairs_may_run_together = self._tokenizer.pad_token_id is not None
         self._current = current or CurrentCall()
         self._closed = threading.Event()
-        pipeline.model.register_forward_pre_hook(self._stop_when_closed)
+        # Of every layer: a batch of MAX_BATCH_TOKENS takes a large model most of a minute.
+        for module in pipeline.model.modules():
+            module.register_forward_pre_hook(self._stop_when_closed)
         # One thread: a fast tokenizer must not be used by two, and the model spreads over the cores by itself.
         self._thread = thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers")
 
@@ -86,7 +88,7 @@ class TransformersBackend:
         self.classify(request)
 
     def close(self) -> None:
-        """See Backend. What runs stops before its next batch."""
+        """See Backend. What runs stops before the model's next layer, what waits for its turn does not begin."""
         self._closed.set()
         self._thread.shutdown(wait=False)
 
@@ -95,12 +97,15 @@ class TransformersBackend:
     ) -> _Result:
         try:
             future = self._thread.submit(job, *arguments, **named)
-        except RuntimeError:  # how the executor says that it was shut down
+        except RuntimeError:
+            if not self._closed.is_set():
+                raise  # there was no thread to be had
             raise EncoderClosed from None
         return future.result()
 
     def _measured(self, request: ClassificationRequest) -> tuple[list[int], int]:
         """Tokens of each text, and of the longest label sentence."""
+        self._stop_when_closed()
         longest_hypothesis = self._longest_hypothesis(request)
         return self._token_counts([text[:MAX_CHARACTERS] for text in request.texts]), longest_hypothesis
 
@@ -121,6 +126,7 @@ class TransformersBackend:
         return [len(ids) for ids in encoded["input_ids"]]
 
     def _run(self, request: ClassificationRequest, turn: Sequence[int], pair_tokens: int) -> list[Classification]:
+        self._stop_when_closed()
         pairs = min(MAX_BATCH_PAIRS, MAX_BATCH_TOKENS // pair_tokens) if self._pairs_may_run_together else 1
         try:
             answers = self._answers(request, turn, max(1, pairs))

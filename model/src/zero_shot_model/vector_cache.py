@@ -22,22 +22,15 @@ class VectorCache:
         self._lock = threading.Lock()
         self._vectors: OrderedDict[str, Vectors] = OrderedDict()
 
-    def alone(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (texts, dimensions); a new text is encoded by itself. Needs a text. Raises EncoderClosed.
+    def vectors_of(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (texts, dimensions), new texts encoded TOGETHER at a time. Needs a text.
 
-        int8 vectors depend a little on their neighbours in a batch, and these may stay for long.
+        Raises EncoderClosed and CallerGone.
         """
-        return self._of(texts, 1)
-
-    def together(self, texts: Sequence[str]) -> Vectors:
-        """As `alone`, but new texts are encoded TOGETHER at a time: some three times as fast."""
-        return self._of(texts, TOGETHER)
-
-    def _of(self, texts: Sequence[str], at_a_time: int) -> Vectors:
         found = self._known(texts)
         missing = [text for text in dict.fromkeys(texts) if text not in found]
-        for start in range(0, len(missing), at_a_time):
-            batch = missing[start : start + at_a_time]
+        for start in range(0, len(missing), TOGETHER):
+            batch = missing[start : start + TOGETHER]
             found.update(self._kept(batch, self._encoder.encode(batch)))
         return np.array([found[text] for text in texts])
 

@@ -17,9 +17,15 @@ _LOOK_AGAIN = 0.1
 class Slot:
     """Room for one call, for as long as its context lasts."""
 
-    def __init__(self, limit: "AdaptiveLimit", number: int) -> None:
+    def __init__(self, limit: "AdaptiveLimit", number: int, *, began_alone: bool) -> None:
         self._limit = limit
+        self._began_alone = began_alone
         self.number = number
+
+    @property
+    def was_alone(self) -> bool:
+        """Whether no other call has been under way beside this one up to now."""
+        return self._began_alone and self._limit._begun == self.number
 
     def congested(self) -> bool:
         """The server has answered that it has too much to do: the limit shrinks.
@@ -36,7 +42,8 @@ class AdaptiveLimit:
     A slot whose context ends without an exception, and without ``congested``, counts as a success, of which as many as
     fit into the limit let it grow by one: if the limit was reached while they were under way, and they were begun since
     it shrank. An exception says nothing of the server's load. Calls that are under way when the limit shrinks go on,
-    and no new one is begun until there are fewer.
+    and no new one is begun until there are fewer. A call that is to be alone begins when no other is under way; none
+    that came later begins while it waits for that, and none at all before it has ended.
     """
 
     def __init__(self, least: int, most: int, *, factor: float = 0.5) -> None:
@@ -50,6 +57,9 @@ class AdaptiveLimit:
         self._changed = threading.Condition()
         self._limit = float(most)
         self._under_way = 0
+        self._come = 0
+        self._waiting: dict[int, bool] = {}  # in the order in which they came: whether it is to be alone
+        self._is_one_alone = False
         # slots are numbered as they are begun, so that what came before what can be told without a clock
         self._begun = 0
         self._last_to_fill = 0
@@ -66,9 +76,12 @@ class AdaptiveLimit:
         return self._under_way
 
     @contextmanager
-    def slot(self, stopping: threading.Event) -> Iterator[Slot | None]:
-        """Waits for room and takes it; None once ``stopping`` is set, within a tenth of a second."""
-        slot = self._begin(stopping)
+    def slot(self, stopping: threading.Event, *, alone: bool = False) -> Iterator[Slot | None]:
+        """Waits for room and takes it; None once ``stopping`` is set, within a tenth of a second.
+
+        ``alone`` takes all the room.
+        """
+        slot = self._begin(stopping, alone=alone)
         if slot is None:
             yield None
             return
@@ -79,21 +92,38 @@ class AdaptiveLimit:
         finally:
             self._end(slot, succeeded)
 
-    def _begin(self, stopping: threading.Event) -> Slot | None:
+    def _begin(self, stopping: threading.Event, *, alone: bool) -> Slot | None:
         with self._changed:
-            while not stopping.is_set():
-                if self._under_way < self.limit:
-                    self._under_way += 1
-                    self._begun += 1
-                    if self._under_way >= self.limit:
-                        self._last_to_fill = self._begun
-                    return Slot(self, self._begun)
-                self._changed.wait(_LOOK_AGAIN)
+            self._come += 1
+            number = self._come
+            self._waiting[number] = alone
+            try:
+                while not stopping.is_set():
+                    if self._may_begin(number, alone=alone):
+                        self._is_one_alone = alone
+                        return self._new_slot()
+                    self._changed.wait(_LOOK_AGAIN)
+            finally:
+                del self._waiting[number]
         return None
+
+    def _may_begin(self, number: int, *, alone: bool) -> bool:
+        if alone:
+            return not self._under_way and number == next(iter(self._waiting))
+        is_one_before = any(to_be_alone and other < number for other, to_be_alone in self._waiting.items())
+        return self._under_way < self.limit and not self._is_one_alone and not is_one_before
+
+    def _new_slot(self) -> Slot:
+        self._under_way += 1
+        self._begun += 1
+        if self._under_way >= self.limit:
+            self._last_to_fill = self._begun
+        return Slot(self, self._begun, began_alone=self._under_way == 1)
 
     def _end(self, slot: Slot, succeeded: bool) -> None:
         with self._changed:
             self._under_way -= 1
+            self._is_one_alone = False
             was_used = self._last_to_fill >= slot.number
             if succeeded and was_used and slot.number > self._begun_when_shrunk:
                 self._limit = min(float(self._most), self._limit + 1 / self._limit)

@@ -19,7 +19,7 @@ PLACEHOLDER = "{}"
 Name = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,49}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,49}\Z",
         title="up to 50 letters, digits, spaces and . _ / -, a letter or digit first",
     ),
 ]

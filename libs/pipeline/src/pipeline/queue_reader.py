@@ -206,10 +206,11 @@ class QueueReader:
         delays = {message.id: self._retry_delays.after(message.receive_count) for message in messages}
         self._giving_back.give_back([(claim, delays[claim.id]) for claim in self._claims.release(messages)])
 
-    def dead_letter(self, message: ReceivedMessage, reason: str) -> None:
+    def dead_letter(self, message: ReceivedMessage, reason: str, log_reason: str | None = None) -> None:
         """Moves a message that can never succeed to the dead letters, with reason, service and source MessageId.
 
-        It leaves this queue only after the other has accepted it; when that fails it is given back for a minute.
+        It leaves this queue only after the other has accepted it; when that fails it is given back for a minute. A
+        ``reason`` that may quote the message is not to be logged: the log has ``log_reason`` then.
         """
         if not self._claims.is_in_hand(message):
             return
@@ -222,7 +223,7 @@ class QueueReader:
             log.warning("dead letters cannot be written, trying again", queue=self._metrics.queue, reason=str(error))
             self.give_back([message], delay_seconds=_DEAD_LETTER_DELAY)
             return
-        why = letter["MessageAttributes"]["reason"]["StringValue"]
+        why = log_reason or letter["MessageAttributes"]["reason"]["StringValue"]
         log.warning("dead letter", queue=self._metrics.queue, reason=why, message_id=message.id)
         self._metrics.dead_lettered.inc()
         self.delete([message])

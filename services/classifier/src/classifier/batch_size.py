@@ -47,7 +47,7 @@ class BatchSize:
                 self._size = min(float(self._most), grown)
 
     def too_much(self, texts: int) -> None:
-        """A call about so many texts was answered too late, or not."""
+        """A call about so many texts was answered too late, or not, while its halves were."""
         with self._lock:
             # several calls of the same size are one piece of news
             if texts <= self._size:

@@ -96,8 +96,8 @@ class Desk:
         with self._work:
             for question, answer in zip(questions, answers, strict=True):
                 del self._open[question.key]
-                label_set = question.key[1]
-                if isinstance(answer, Judged) and answer.model == self._model and not label_set.is_superseded:
+                labels, _combination = question.key[1]
+                if isinstance(answer, Judged) and answer.model == self._model and not labels.is_superseded:
                     self._cache.put(question.key, answer)
                 done.extend((case, answer) for case in question.cases)
         self._answers.by_model.inc(len(questions))
@@ -157,7 +157,7 @@ class Desk:
                 self._answers.unasked.inc()
                 continue
             case.label_set = label_set
-            key = (case.says, label_set)
+            key = (case.says, label_set.id)
             if (known := self._cache.get(key)) is not None:
                 answered.append((case, known))
                 self._answers.cached.inc()

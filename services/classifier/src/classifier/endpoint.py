@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
+from classifier.answer_body import read_body
 from classifier.endpoint_errors import (
     ContentRefused,
     EndpointFailed,
@@ -29,15 +31,17 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-#: Seconds to wait for an answer; a drain of 25 s must outlast it.
+#: Seconds that an answer may take, body and all; a drain of 25 s must outlast it.
 READ_TIMEOUT = 20.0
 #: Characters of a text that are sent: several times what a zero-shot model reads (256 to 1,024 tokens).
 TEXT_LIMIT = 10_000
 
 #: Of the custom attributes of an answer (SageMaker Runtime API Reference, "InvokeEndpoint").
 _KNOWS_EXAMPLES = "examples"
-#: What the SDK trips over where an error answer is not what it expects: a JSON list, or no UTF-8.
-_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+#: What the SDK trips over where an error answer is not what it expects: a JSON list, nested without end, or no UTF-8.
+_UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+#: What an answer that is not of the zero-shot shape is to the decoder, which leaves its texts and depth to Python.
+_NO_SCORES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 #: How far above 1 a score may be for the way in which it was computed.
 _ROUNDING = 1e-6
 
@@ -70,17 +74,20 @@ class ModelEndpoint:
         # unknown before the first answer, for which no examples are sent: another model might refuse them
         self._knows_examples: bool | None = None
         self._told = False
+        #: what the last call was about, whatever came of it
+        self.last_asked: LabelSet | None = None
 
     def classify(self, texts: Sequence[str], label_set: LabelSet) -> list[Scores]:
         """The scores of each text, in order, for the label set's candidates in theirs.
 
         Raises ContentRefused and EndpointUnavailable (classifier.endpoint_errors) for all texts together.
         """
+        self.last_asked = label_set
         parameters = self._parameters(label_set)
         body = _encoder.encode({"inputs": [text[:TEXT_LIMIT] for text in texts], "parameters": parameters})
         started = self._clock()
         try:
-            scores = self._scores(self._invoke(body), len(texts), label_set.candidates)
+            scores = self._scores(self._invoke(body, started + READ_TIMEOUT), len(texts), label_set.candidates)
         except (EndpointUnavailable, ContentRefused) as error:
             self._metrics.failed(error)
             raise
@@ -88,7 +95,7 @@ class ModelEndpoint:
         return scores
 
     def forget_what_it_reads(self) -> None:
-        """Another model may stand behind it now, one that refuses examples: none are sent until it has answered."""
+        """Another model may stand behind it now, which examples are too much for: none are sent until it answers."""
         self._knows_examples = None
 
     def _parameters(self, label_set: LabelSet) -> Mapping[str, Any]:
@@ -101,15 +108,15 @@ class ModelEndpoint:
             log.warning("the labels' examples are left out: this model does not read them", model=self.model)
         return label_set.parameters
 
-    def _invoke(self, body: bytes) -> bytes:
+    def _invoke(self, body: bytes, until: float) -> bytes:
         try:
             response = self._sagemaker.invoke_endpoint(
                 EndpointName=self.name, ContentType="application/json", Accept="application/json", Body=body
             )
-            content = response["Body"].read()
+            content = read_body(response["Body"], until, self._clock)
         except ClientError as error:
             raise of_client_error(error) from error
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, HTTPError, OSError) as error:
             raise of_transport(error) from error
         except _UNREADABLE as error:
             raise EndpointFailed(f"an answer that the SDK cannot read: {short_line(str(error), 300)}") from error
@@ -120,7 +127,7 @@ class ModelEndpoint:
     def _scores(self, body: bytes, count: int, candidates: Sequence[str]) -> list[Scores]:
         try:
             answers = _decoder.decode(body)
-        except msgspec.MsgspecError as error:
+        except _NO_SCORES as error:
             raise EndpointFailed(f"an answer that is not of the zero-shot shape: {error}") from error
         # an older toolkit gives a bare object for a list of one
         answers = [answers] if isinstance(answers, _Answer) else answers

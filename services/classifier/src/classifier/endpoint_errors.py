@@ -3,6 +3,7 @@
 Source: SageMaker Runtime API Reference, "InvokeEndpoint", section "Errors".
 """
 
+import re
 from typing import Any
 
 from botocore.exceptions import (
@@ -12,6 +13,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
     ResponseStreamingError,
 )
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 
 from pipeline.text import short_line
 
@@ -23,13 +26,26 @@ _BUSY_STATUSES = frozenset({429, 503})
 _SERVER_ERRORS = 500
 #: 429 too, but no call is answered until it has loaded its model.
 _NOT_READY = "ModelNotReadyException"
+#: What AWS' names of errors look like; a container that is asked without SageMaker may write anything in their place.
+_NAME = re.compile(r"[A-Za-z]{1,48}(?:Error|Exception|Failure|Unavailable)")
 #: Characters of what an endpoint says of an error.
 _LENGTH = 300
-#: What the SDK raises where the connection ends before the answer does.
-_NO_ANSWER = (ConnectionClosedError, ResponseStreamingError, IncompleteReadError)
+#: What the SDK raises where the connection ends before the answer does, and the library under it within an answer.
+_NO_ANSWER = (ConnectionClosedError, ResponseStreamingError, IncompleteReadError, HTTPError)
 
 
-class EndpointUnavailable(Exception):
+class EndpointError(Exception):
+    """What a call may end by. Its text may quote a post, for the model's container may: ``for_log`` never does.
+
+    ``cause`` is what may be told of it everywhere, such as a code and a status.
+    """
+
+    def __init__(self, reason: str, cause: str = "") -> None:
+        super().__init__(reason)
+        self.for_log = f"{type(self).__name__}: {cause}" if cause else type(self).__name__
+
+
+class EndpointUnavailable(EndpointError):
     """The endpoint cannot answer now, whatever the content; the same call may succeed later."""
 
 
@@ -45,7 +61,7 @@ class EndpointTooSlow(EndpointFailed):
     """No answer came in time: a smaller call might be answered."""
 
 
-class ContentRefused(Exception):
+class ContentRefused(EndpointError):
     """The endpoint answered that it cannot judge this content; the same call will never succeed."""
 
 
@@ -57,27 +73,34 @@ def of_client_error(error: ClientError) -> EndpointUnavailable | ContentRefused:
     status = details.get("ResponseMetadata" if is_of_sagemaker else "OriginalStatusCode", 0)
     if isinstance(status, dict):
         status = status.get("HTTPStatusCode", 0)
+    status = status if isinstance(status, int) else 0
+    cause = _cause(code, status)
     message = short_line(str(details.get("Error", {}).get("Message", "")), _LENGTH) or f"HTTP status {status}"
     # SageMaker answers ValidationError for an endpoint that does not exist (yet) too
     missing_endpoint = code == "ValidationError" and "not found" in message
     is_throttled = "Throttling" in code
     if status in _CONTENT_STATUSES and not missing_endpoint and not is_throttled:
-        return ContentRefused(message)
+        return ContentRefused(message, cause)
     if code == _NOT_READY:
-        return EndpointUnavailable(f"{code}: {message}")
+        return EndpointUnavailable(f"{code}: {message}", cause)
     if is_throttled or status in _BUSY_STATUSES:
-        return EndpointBusy(f"{code}: {message}")
+        return EndpointBusy(f"{code}: {message}", cause)
     # a container that is asked directly names no error of SageMaker's, and the SDK puts the status in its place
     if not is_of_sagemaker or (code == str(status) and status >= _SERVER_ERRORS):
-        return EndpointFailed(f"the model answered {status}: {message}")
-    return EndpointUnavailable(f"{code}: {message}")
+        return EndpointFailed(f"the model answered {status}: {message}", cause)
+    return EndpointUnavailable(f"{code}: {message}", cause)
 
 
 def of_transport(error: Exception) -> EndpointUnavailable:
     """What an error on the way means."""
-    reason = short_line(str(error), _LENGTH)
-    if isinstance(error, ReadTimeoutError):
-        return EndpointTooSlow(reason)
+    reason, cause = short_line(str(error), _LENGTH), type(error).__name__
+    if isinstance(error, (ReadTimeoutError, BodyTimeoutError)):
+        return EndpointTooSlow(reason, cause)
     if isinstance(error, _NO_ANSWER):
-        return EndpointFailed(reason)
-    return EndpointUnavailable(reason)
+        return EndpointFailed(reason, cause)
+    return EndpointUnavailable(reason, cause)
+
+
+def _cause(code: str, status: int) -> str:
+    """The error's name, where it is one and no other text, and its status, where it has one."""
+    return ", ".join([code] * bool(_NAME.fullmatch(code)) + [f"status {status}"] * bool(status))

@@ -5,14 +5,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from classifier.cases import Judged
-from classifier.labels import LabelSet
+from classifier.labels import LabelSetId
 
 #: Bytes of an entry beside its scores: key, place in the table, time (measured with CPython on 64 bits).
 _ENTRY_BYTES = 600
 _SCORE_BYTES = 8
 
 #: A text (classifier.same_text) and the labels that it was asked about.
-Key = tuple[bytes, LabelSet]
+Key = tuple[bytes, LabelSetId]
 
 
 class JudgementCache:

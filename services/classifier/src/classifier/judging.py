@@ -73,7 +73,7 @@ class Judging:
         return Patience(self.lines, self._size, self._backoff(), self._stopping)
 
     def _prober(self, line: Line) -> Callable[[], None]:
-        return lambda: line.keep_probing(lambda: self.desk.labels.everything, self._stopping)
+        return lambda: line.keep_probing(lambda: line.set_to_probe(self.desk.labels), self._stopping)
 
     def _lines(self, metrics: Metrics) -> Sequence[Line]:
         settings = self._settings

@@ -1,5 +1,6 @@
 """The labels of one configuration: which of them are asked about a post, in which words, and which then pass."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,7 +9,8 @@ from pipeline.alerts_config import AlertsConfig
 from pipeline.contracts import VERSION, Alert, LabelScore, Post
 from pipeline.label_config import PLACEHOLDER, Label
 
-#: Combinations of labels, by the posts' rules, that are kept ready. More only cost the time to make them again.
+#: Combinations of labels, by the posts' rules, that are kept ready. More only cost the time to make them again. What
+#: outlasts a post that is in hand must not keep them: whoever writes posts chooses which rules they match.
 _KEPT_SETS = 1000
 
 #: How well each of a label set's candidates fits a text, from 0 to 1, in their order.
@@ -23,8 +25,9 @@ class Verdict(NamedTuple):
 
 
 class LabelSet:
-    """The labels that are asked about together. The same combination of one configuration is the same object.
+    """The labels that are asked about together. Those of the same combination of one configuration are equal.
 
+    ``id`` is the combination itself, for what outlasts the label set; it takes little room.
     ``candidates`` are the words that the model reads, those of the labels first, then of what competes with them.
     ``parameters`` are those of the zero-shot request; ``examples`` what our own model reads beside them, None where no
     label has any.
@@ -32,6 +35,7 @@ class LabelSet:
 
     def __init__(self, labels: "Labels", asked: Sequence[Label]) -> None:
         self.asked = asked
+        self.id: LabelSetId = (labels, labels.combination(asked))
         self._labels = labels
         phrase = labels.phrase
         competitors = [
@@ -54,6 +58,12 @@ class LabelSet:
             "counter_examples": {phrase(label): label.counter_examples for label in involved if label.counter_examples},
         }
         self.examples: Mapping[str, Any] | None = {kind: texts for kind, texts in kinds.items() if texts} or None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LabelSet) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @property
     def is_superseded(self) -> bool:
@@ -81,19 +91,21 @@ class LabelSet:
 
 
 class Labels:
-    """Those of one configuration. For one thread at a time, but for ``everything`` and ``supersede``."""
+    """Those of one configuration. For one thread at a time; ``everything``, ``combination``, ``supersede`` for any."""
 
     def __init__(self, config: AlertsConfig) -> None:
         self.by_name = {label.name: label for label in config.labels}
         self.is_superseded = False
         self._all = tuple(config.labels)
+        self._bits = {label.name: 1 << index for index, label in enumerate(self._all)}
         # one sentence for all is what the protocol has; with a label's own among them, each is given whole
         self._in_full = any(label.hypothesis for label in config.labels)
         self._template = config.hypothesis_template
         self._tags = frozenset(tag for label in config.labels for tag in label.only_rules or [])
-        self._sets: dict[tuple[int, ...], LabelSet] = {}
+        # by combination; what was used least recently is the first
+        self._sets: OrderedDict[int, LabelSet] = OrderedDict()
         #: all labels, whatever rules they are for
-        self.everything = self._set(self._all)
+        self.everything = LabelSet(self, self._all)
 
     @property
     def template(self) -> str:
@@ -114,16 +126,26 @@ class Labels:
         asked = tuple(label for label in self._all if label.only_rules is None or not tags.isdisjoint(label.only_rules))
         return self._set(asked) if asked else None
 
+    def combination(self, asked: Sequence[Label]) -> int:
+        """These labels as the bits of their places."""
+        return sum(self._bits[label.name] for label in asked)
+
     def supersede(self) -> None:
         """Another configuration is in force: whoever waits with one of these gives up soon. For any thread."""
         self.is_superseded = True
 
     def _set(self, asked: tuple[Label, ...]) -> LabelSet:
-        # by what they are, for a label itself cannot be hashed
-        key = tuple(map(id, asked))
-        found = self._sets.get(key)
+        if len(asked) == len(self._all):
+            return self.everything
+        combination = self.combination(asked)
+        found = self._sets.get(combination)
         if found is None:
             if len(self._sets) >= _KEPT_SETS:
-                self._sets.clear()
-            found = self._sets[key] = LabelSet(self, asked)
+                self._sets.popitem(last=False)
+            found = self._sets[combination] = LabelSet(self, asked)
+        self._sets.move_to_end(combination)
         return found
+
+
+#: The configuration, and the combination of its labels.
+LabelSetId = tuple[Labels, int]

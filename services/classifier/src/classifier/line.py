@@ -8,14 +8,16 @@ import threading
 from collections.abc import Callable
 
 from classifier.endpoint import ModelEndpoint
-from classifier.endpoint_errors import ContentRefused, EndpointUnavailable
-from classifier.labels import LabelSet
+from classifier.endpoint_errors import ContentRefused, EndpointFailed, EndpointUnavailable
+from classifier.labels import Labels, LabelSet
 from pipeline.adaptive_limit import AdaptiveLimit
 from pipeline.breaker import Breaker, BreakerState, Permit
 from pipeline.connection_state import ConnectionState
 
 #: A text that any model can judge: if it is refused too, the trouble is not in the posts.
 HARMLESS = "Good morning."
+#: Candidates of a probe before anything was asked about.
+_FEW = 10
 #: Seconds until the prober of an endpoint that is up looks whether the service is to stop.
 _LOOK_AGAIN = 1.0
 
@@ -50,6 +52,10 @@ class Line:
         except ContentRefused as refusal:
             self.endpoint.forget_what_it_reads()
             raise EverythingRefused(f"it refuses every text: {refusal}") from refusal
+        except EndpointFailed:
+            # another model may be in its place, that refuses examples by failing
+            self.endpoint.forget_what_it_reads()
+            raise
 
     def probe_once(self, permit: Permit, label_set: LabelSet) -> None:
         """Uses up a permit for a probe, of which the breaker and the state learn the end."""
@@ -62,6 +68,15 @@ class Line:
             else:
                 self.state.reached()
                 permit.succeeded()
+
+    def set_to_probe(self, labels: Labels) -> LabelSet:
+        """What the next probe is to be about: the labels of ``labels`` that were asked about last, or a few at first.
+
+        Those asked about last are what an endpoint must bear, and others may be far more: a model that reads each pair
+        by itself might never answer about all of them, though no post is asked about all.
+        """
+        asked = self.endpoint.last_asked
+        return _a_few(labels) if asked is None or asked.is_superseded else asked
 
     def keep_probing(self, label_set: Callable[[], LabelSet], stopping: threading.Event) -> None:
         """The loop of the prober, until ``stopping``: whenever the breaker is not closed it probes until it is.
@@ -84,3 +99,13 @@ class Line:
             self._may_be_open.clear()
         else:
             self._may_be_open.set()
+
+
+def _a_few(labels: Labels) -> LabelSet:
+    """The first labels, at least one, with what competes with them."""
+    few = labels.everything
+    count = min(len(few.asked), _FEW + 1)
+    while count > 1 and len(few.candidates) > _FEW:
+        count -= 1
+        few = LabelSet(labels, few.asked[:count])
+    return few

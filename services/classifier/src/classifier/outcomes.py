@@ -98,7 +98,9 @@ class Outcomes:
 
     def _refuse(self, case: Case, refusal: ContentRefused) -> None:
         self._count(case, "refused")
-        self._reader.dead_letter(case.message, f"refused by the model: {refusal}")
+        # people who look at the letter see the post anyway, and what the model says may quote it
+        log_reason = f"refused by the model: {refusal.for_log}"
+        self._reader.dead_letter(case.message, f"refused by the model: {refusal}", log_reason)
         self._release([case])
 
     def _delete(self, cases: Sequence[Case]) -> None:

@@ -4,6 +4,9 @@ An error says by its kind what helps: waiting, fewer calls at a time, smaller on
 content may be at fault a harmless text is judged at once: if it is, the texts are asked about in halves, until the one
 that is refused, or fails again and again, stands alone. A text goes to the dead letters for nothing but this. One that
 fails alone is asked about again when all that shared its batch are answered.
+
+What takes the endpoint down, or holds it up, cuts all calls that are under way then. So what was in such a call is
+asked about with nothing else under way, or the texts of the others would be blamed with it.
 """
 
 import threading
@@ -28,13 +31,19 @@ from pipeline.backoff import Backoff
 from pipeline.breaker import Permit
 
 #: Times that one text alone may fail, the endpoint being up before each, until it is held to be at fault. Of two
-#: instances one may be broken, and 6 tries in a row with that one are rare.
+#: instances one may be broken, and 6 tries in a row with that one are rare: 1 of 64.
 _TRIES = 6
 #: The same where the harmless text was not judged after each of them either: the text may bring the endpoint down, or
 #: the endpoint goes down by itself, which is likelier.
 _TRIES_IN_TROUBLE = 12
-#: For how many of these a call counts that took all the time that there is.
+#: Times that one text alone is to be refused, the harmless one being judged after each: once may be a setting that was
+#: wrong for a moment.
+_REFUSALS = 2
+#: For how many of these a call counts that took all the time that there is, where no other was under way beside it and
+#: the harmless text is judged at once after it: to meet the broken instance and then the other is as rare as two tries.
 _TOO_SLOW_COUNTS = 2
+#: Seconds that "at once" means.
+_AT_ONCE = 1.0
 #: Seconds between two tries of a text that failed alone, at most: all that this caller could do waits for it.
 _LONGEST_REST = 2.0
 #: Seconds until a caller that waits for an endpoint looks again.
@@ -53,18 +62,22 @@ class Superseded(Exception):
 
 
 class _Part:
-    """Questions that share a call, and how often that has failed.
+    """Questions that share a call, and how often that has failed, or was refused.
 
-    ``in_trouble`` says that the endpoint was down after a call with these in it, ``was_up`` how it was after the last.
+    ``in_trouble`` says that the endpoint was down after a call with these in it, ``was_too_slow`` that the last one had
+    no answer in time. ``whole`` is what these are one half of, ``answered_halves`` how many of its own were judged.
     """
 
-    __slots__ = ("failures", "in_trouble", "questions", "was_up")
+    __slots__ = ("answered_halves", "failures", "in_trouble", "questions", "refusals", "was_too_slow", "whole")
 
-    def __init__(self, questions: Sequence[Question], *, in_trouble: bool = False) -> None:
+    def __init__(self, questions: Sequence[Question], whole: "_Part | None" = None) -> None:
         self.questions = questions
+        self.whole = whole
+        self.answered_halves = 0
         self.failures = 0
-        self.in_trouble = in_trouble
-        self.was_up = True
+        self.refusals = 0
+        self.in_trouble: bool = whole is not None and whole.in_trouble
+        self.was_too_slow = False
 
     @property
     def is_one(self) -> bool:
@@ -75,6 +88,11 @@ class _Part:
         return self.is_one and self.failures > 0
 
     @property
+    def may_harm_others(self) -> bool:
+        """Whether it is to be asked about with nothing else under way."""
+        return self.in_trouble or (self.is_suspect and self.was_too_slow)
+
+    @property
     def is_at_fault(self) -> bool:
         return self.is_one and self.failures >= (_TRIES_IN_TROUBLE if self.in_trouble else _TRIES)
 
@@ -82,7 +100,7 @@ class _Part:
         """The second before the first, as ``extendleft`` turns them round."""
         middle = len(self.questions) // 2
         first, second = self.questions[:middle], self.questions[middle:]
-        return _Part(second, in_trouble=self.in_trouble), _Part(first, in_trouble=self.in_trouble)
+        return _Part(second, self), _Part(first, self)
 
 
 class Patience:
@@ -113,32 +131,38 @@ class Patience:
         """
         parts = deque([_Part(questions)])
         rounds = 0
+        went_down = False
         while parts:
             part = parts.popleft()
             line = self._line_that_is_up(label_set)
-            # only texts that failed alone are left, each asked about as often as this one
-            if part.is_suspect and part.failures > rounds:
-                rounds = part.failures
-                # otherwise the prober has said how long to wait
-                self._wait(min(self._backoff.next(), _LONGEST_REST) if part.was_up else 0.0)
+            is_next_round = part.is_suspect and part.failures > rounds
+            # only texts that failed alone are left, each asked about as often as this one; or the next call may take
+            # the endpoint down once more, and others are to have their turn before it
+            if is_next_round or went_down:
+                rounds = part.failures if is_next_round else rounds
+                went_down = False
+                self._wait(min(self._backoff.next(), _LONGEST_REST))
             try:
-                answers = self._try(line, [question.text for question in part.questions], label_set)
+                answers = self._try(line, part, label_set)
             except ContentRefused as refusal:
-                if part.is_one:
-                    yield part.questions, [refusal]
-                else:
+                part.refusals += 1
+                if not part.is_one:
                     parts.extendleft(part.halves())
+                elif part.refusals < _REFUSALS:
+                    parts.appendleft(part)
+                else:
+                    yield part.questions, [refusal]
             except EndpointFailed as error:
-                part.failures += _TOO_SLOW_COUNTS if isinstance(error, EndpointTooSlow) else 1
                 was_in_trouble = part.in_trouble
-                part.was_up = line.is_up
-                part.in_trouble |= not part.was_up
+                went_down = not line.is_up
+                part.in_trouble |= went_down
                 if part.is_at_fault:
-                    yield part.questions, [ContentRefused(f"the model fails at it again and again: {error}")]
+                    why = f"the model fails at it again and again: {error}"
+                    yield part.questions, [ContentRefused(why, error.for_log)]
                 elif part.is_one:
                     # those that shared its call need not wait for it
                     parts.append(part)
-                elif part.was_up or was_in_trouble or part.failures > 1:
+                elif not went_down or was_in_trouble or part.failures > 1:
                     # one that is down now may be so for what is in the call: twice, and it is held to be possible
                     parts.extendleft(part.halves())
                 else:
@@ -152,7 +176,16 @@ class Patience:
                     parts.appendleft(part)
                 else:
                     self._backoff.reset()
+                    self._learn_the_size(part)
                     yield part.questions, answers
+
+    def _learn_the_size(self, answered: _Part) -> None:
+        """Where each half was answered at its first try, the whole was at fault for nothing but its size."""
+        whole = answered.whole
+        if whole and not answered.failures:
+            whole.answered_halves += 1
+            if whole.answered_halves == 2:
+                self._size.too_much(len(whole.questions))
 
     def _line_that_is_up(self, label_set: LabelSet) -> Line:
         while True:
@@ -165,10 +198,10 @@ class Patience:
             if label_set.is_superseded:
                 raise Superseded
 
-    def _try(self, line: Line, texts: Sequence[str], label_set: LabelSet) -> list[Answer] | None:
+    def _try(self, line: Line, part: _Part, label_set: LabelSet) -> list[Answer] | None:
         """What one call says; None where it may not be made any more. Raises as ``_call``, and Stopping."""
         # first the slot: a caller that waited for one with a permit in hand would call after the breaker has opened
-        with line.limit.slot(self._stopping) as slot:
+        with line.limit.slot(self._stopping, alone=part.may_harm_others) as slot:
             permit = line.breaker.permit_now() if slot else None
             if slot is None:
                 raise Stopping
@@ -176,12 +209,16 @@ class Patience:
                 return None
             with permit:
                 # to probe is the prober's work
-                return None if permit.is_probe else self._call(line, slot, permit, texts, label_set)
+                if permit.is_probe:
+                    return None
+                return self._call(line, slot, permit, part, label_set)
 
-    def _call(
-        self, line: Line, slot: Slot, permit: Permit, texts: Sequence[str], label_set: LabelSet
-    ) -> list[Answer] | None:
-        """Raises ContentRefused and EndpointFailed where the content may be at fault, and EndpointUnavailable."""
+    def _call(self, line: Line, slot: Slot, permit: Permit, part: _Part, label_set: LabelSet) -> list[Answer] | None:
+        """Raises ContentRefused and EndpointFailed where the content may be at fault, and EndpointUnavailable.
+
+        Each EndpointFailed is counted in ``part``.
+        """
+        texts = [question.text for question in part.questions]
         started = self._clock()
         try:
             scores = line.endpoint.classify(texts, label_set)
@@ -194,18 +231,23 @@ class Patience:
                 return None
             raise
         except EndpointFailed as error:
-            if isinstance(error, EndpointTooSlow):
+            was_alone = slot.was_alone
+            part.was_too_slow = isinstance(error, EndpointTooSlow)
+            if part.was_too_slow:
                 self._size.too_much(len(texts))
-            self._is_up(line, permit, label_set)
+            failed_at = self._clock()
+            is_up = self._is_up(line, permit, label_set)
+            is_certain = part.was_too_slow and was_alone and is_up and self._clock() - failed_at <= _AT_ONCE
+            part.failures += _TOO_SLOW_COUNTS if is_certain else 1
             raise
         except EndpointBusy as error:
-            line.state.failed(str(error))
+            line.state.failed(error.for_log)
             # it is up: while it can be asked less at a time, that is the answer
             if not slot.congested():
                 permit.failed()
             raise
         except EndpointUnavailable as error:
-            line.state.failed(str(error))
+            line.state.failed(error.for_log)
             permit.failed()
             raise
         line.state.reached()
@@ -224,6 +266,7 @@ class Patience:
             line.state.failed(str(error))
             permit.failed(certain=True)
             return False
+        line.state.reached()
         permit.succeeded()
         return True
 

@@ -25,7 +25,8 @@ def interval(hits: int, of: int) -> tuple[float, float] | None:
     middle = share + square / (2 * of)
     half = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
     scale = 1 + square / of
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    # of none and of all they are 0 and 1, which rounding may miss
+    return (middle - half) / scale if hits else 0.0, (middle + half) / scale if hits < of else 1.0
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

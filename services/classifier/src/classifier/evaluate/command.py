@@ -4,10 +4,9 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -21,9 +20,10 @@ from classifier.evaluate.labelled_post import LabelledPost
 from classifier.evaluate.naming import Naming
 from classifier.evaluate.options import Options, Output
 from classifier.evaluate.page import comparison_page, report_page
+from classifier.evaluate.page_file import PageFile
 from classifier.evaluate.progress import Progress
 from classifier.evaluate.proposal import proposal_lines
-from classifier.evaluate.reckoning import Reckoned, overall, reckon
+from classifier.evaluate.reckoning import overall, reckon
 from classifier.evaluate.record import Record
 from classifier.evaluate.report import Report, Speed, without_model
 from classifier.evaluate.table import comparison_lines, report_lines
@@ -38,12 +38,14 @@ from pipeline.alerts_config import AlertsConfig, parse_alerts_config
 from pipeline.aws import aws_client
 from pipeline.config_places import ConfigDocument, ConfigPlaces
 from pipeline.dead_letters.tools import Terminal
-from pipeline.errors import UserMistake
+from pipeline.hostile_text import one_line
 from pipeline.logs import configure_logs
 from pipeline.settings import read_settings
 
 #: Posts in hand beyond those that calls have room for, as the service has it.
 _BETWEEN = 200
+#: Characters of where a configuration was read, as many bytes as Linux has for a path (PATH_MAX).
+_PLACE_LENGTH = 4096
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,6 @@ class Outcome(NamedTuple):
     """What came of one trial."""
 
     record: Record
-    reckoned: Sequence[Reckoned]
     report: Report
 
 
@@ -74,8 +75,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], terminal: Terminal
     configure_logs("WARNING", "readable", "classifier", terminal.err)
     # what it says of an endpoint that is away is said in one line for people
     logging.getLogger("pipeline").setLevel("ERROR")
-    if options.html:
-        _check_writable(Path(options.html))
+    PageFile(options.html, terminal).check()
     with opened(options.file, lambda: terminal.in_.buffer) as file:
         return Evaluation(options, _sides(options, settings), file, terminal).run()
 
@@ -88,6 +88,7 @@ class Evaluation:
         self._sides = sides
         self._file = file
         self._terminal = terminal
+        self._page_file = PageFile(options.html, terminal)
         self._examples = (
             set()
             if options.with_examples
@@ -113,26 +114,25 @@ class Evaluation:
         comparison = compare(
             (first.record, second.record),
             (first.report, second.report),
-            (first.reckoned, second.reckoned),
+            self._options.goal,
             changes,
         )
-        self._write_page(lambda: comparison_page(comparison))
-        if self._options.output is Output.JSON:
-            self._terminal.say(_as_json(comparison))
-        else:
-            self._say(comparison_lines(comparison))
+        with self._page_file.beside(lambda: comparison_page(comparison)):
+            if self._options.output is Output.JSON:
+                self._terminal.say(_as_json(comparison))
+            else:
+                self._say(comparison_lines(comparison))
         return 0 if comparison.posts else 1
 
     def _tell(self, report: Report) -> int:
-        # first, for whoever reads the rest may have seen enough before its end (head)
-        self._write_page(lambda: report_page(report))
-        match self._options.output:
-            case Output.JSON:
-                self._terminal.say(_as_json(report))
-            case Output.PROPOSAL:
-                self._say(proposal_lines(report))
-            case Output.TABLE:
-                self._say(report_lines(report))
+        with self._page_file.beside(lambda: report_page(report)):
+            match self._options.output:
+                case Output.JSON:
+                    self._terminal.say(_as_json(report))
+                case Output.PROPOSAL:
+                    self._say(proposal_lines(report))
+                case Output.TABLE:
+                    self._say(report_lines(report))
         return 0 if report.posts else 1
 
     def _trial(self, number: int, survey: Survey, remarks: Sequence[str], changes: Changes | None = None) -> Outcome:
@@ -158,7 +158,7 @@ class Evaluation:
             trial = Trial(Parts(judging, record, side.naming, waiting, progress, stopping, most))
             seconds = trial.run(self._file.again(survey, self._is_counted))
         rows = [row for row, is_judged in enumerate(record.judged) if is_judged]
-        reckoned = [reckon(label, rows, record.keys, self._options.goal) for label in record.labels.values()]
+        labels = [reckon(label, rows, record.keys, self._options.goal).report for label in record.labels.values()]
         report = Report(
             at=datetime.now(UTC),
             file=self._file.name,
@@ -172,11 +172,11 @@ class Evaluation:
             refused=record.refused_count,
             refused_posts=record.refused,
             remarks=list(remarks),
-            labels=[each.report for each in reckoned],
-            overall=overall(record, rows, [each.report for each in reckoned]),
+            labels=labels,
+            overall=overall(record, rows, labels),
             speed=_speed(registry, settings.endpoint_name, survey.posts, seconds),
         )
-        return Outcome(record, reckoned, report)
+        return Outcome(record, report)
 
     def _is_counted(self, labelled: LabelledPost) -> bool:
         return not self._examples or key_of(judged_text(labelled.post)) not in self._examples
@@ -191,15 +191,6 @@ class Evaluation:
     def _say(self, lines: Iterator[str]) -> None:
         for line in lines:
             self._terminal.say(line)
-
-    def _write_page(self, page: Callable[[], str]) -> None:
-        if not self._options.html:
-            return
-        try:
-            Path(self._options.html).write_text(page(), encoding="utf-8")
-        except OSError as error:
-            raise _not_writable(self._options.html, error.strerror) from error
-        self._terminal.remark(f"classifier: written: {self._options.html}")
 
 
 def _sides(options: Options, settings: EndpointSettings) -> list[Side]:
@@ -219,6 +210,8 @@ def _sides(options: Options, settings: EndpointSettings) -> list[Side]:
 def _side(options: Options, settings: EndpointSettings, places: str) -> Side:
     region = settings.aws_region
     document = ConfigPlaces(places, lambda: aws_client("s3", region), lambda: aws_client("ssm", region)).read()
+    # a path need be no UTF-8, as which the report is written
+    document = document._replace(place=one_line(document.place, _PLACE_LENGTH))
     config = parse_alerts_config(document.text, document.place)
     return Side(settings, config, document, Naming(config.labels, options.labels_as))
 
@@ -238,14 +231,3 @@ def _speed(registry: CollectorRegistry, endpoint: str, posts: int, seconds: floa
 
 def _as_json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
-def _check_writable(path: Path) -> None:
-    if path.is_dir():
-        raise _not_writable(str(path), "it is a folder")
-    if not path.parent.is_dir():
-        raise _not_writable(str(path), f"no folder {path.parent}")
-
-
-def _not_writable(path: str, reason: str | None) -> UserMistake:
-    return UserMistake(f"--html: expected a file that can be written, got {path!r}: {reason}")

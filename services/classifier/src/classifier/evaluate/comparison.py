@@ -6,8 +6,9 @@ from heapq import heappush, heappushpop
 import msgspec
 
 from classifier.evaluate.chance import holm, mcnemar, word
-from classifier.evaluate.reckoning import Reckoned, decided
-from classifier.evaluate.record import LabelledCase, LabelRecord, Record
+from classifier.evaluate.goal import Goal
+from classifier.evaluate.reckoning import Reckoned, reckon
+from classifier.evaluate.record import LabelledCase, Record
 from classifier.evaluate.report import VERSION, Figures, Report
 from classifier.evaluate.wrong_posts import shown
 from pipeline.hostile_text import one_line
@@ -46,7 +47,8 @@ class LabelComparison(msgspec.Struct, frozen=True, kw_only=True):
     """One label that both have.
 
     ``now``: at the present thresholds of each. ``at_best``: at those that reach the goal in each, cross-validated,
-    which is fair where the second's have not been set yet; None where either has none.
+    which is fair where the second's have not been set yet; None where either has none, and then ``no_choice`` says
+    why in few words.
     """
 
     name: str
@@ -56,6 +58,7 @@ class LabelComparison(msgspec.Struct, frozen=True, kw_only=True):
     average_precision: tuple[float | None, float | None]
     f1_at_best: tuple[float | None, float | None]
     at_best: Verdict | None
+    no_choice: str
     changed: int
     changed_posts: list[ChangedPost]
 
@@ -113,37 +116,38 @@ class Changes:
 def compare(
     records: tuple[Record, Record],
     reports: tuple[Report, Report],
-    reckoned: tuple[Sequence[Reckoned], Sequence[Reckoned]],
+    goal: Goal,
     changes: Changes,
 ) -> Comparison:
-    """The second against the first, over the posts that were judged both times."""
+    """The second against the first, over the posts that were judged both times, whatever else either judged."""
     first, second = records
     keys = first.keys
     rows = [row for row in range(len(keys)) if first.judged[row] and second.judged[row]]
     common = [name for name in first.labels if name in second.labels]
-    by_name = [{each.report.name: each for each in side} for side in reckoned]
+    reckoned = [[reckon(record.labels[name], rows, keys, goal) for record in records] for name in common]
     now, best = [], []
-    for name in common:
+    for name, sides in zip(common, reckoned, strict=True):
         about = first.labels[name].about
         now.append(_counts(rows, keys, about, (first.labels[name].passed, second.labels[name].passed)))
-        unseen = [side[name].unseen for side in by_name]
+        unseen = [side.unseen for side in sides]
         best.append(_counts(rows, keys, about, (unseen[0], unseen[1])) if unseen[0] and unseen[1] else None)
     now_verdicts = _verdicts(now)
     best_verdicts = iter(_verdicts([counts for counts in best if counts]))
     labels = []
     for index, name in enumerate(common):
-        sides = [side[name].report for side in by_name]
+        reports_of = [side.report for side in reckoned[index]]
         records_of = [first.labels[name], second.labels[name]]
-        chosen = [side.choice.cross_validated.f1 if side.choice else None for side in sides]
+        chosen = [report.choice.cross_validated.f1 if report.choice else None for report in reports_of]
         labels.append(
             LabelComparison(
                 name=name,
-                first=_figures(records_of[0], rows),
-                second=_figures(records_of[1], rows),
+                first=reports_of[0].now,
+                second=reports_of[1].now,
                 now=now_verdicts[index],
-                average_precision=(sides[0].average_precision, sides[1].average_precision),
+                average_precision=(reports_of[0].average_precision, reports_of[1].average_precision),
                 f1_at_best=(chosen[0], chosen[1]),
                 at_best=next(best_verdicts) if best[index] else None,
+                no_choice=_no_choice(reckoned[index]),
                 changed=sum(records_of[0].passed[row] != records_of[1].passed[row] for row in rows),
                 changed_posts=changes.of(name),
             )
@@ -159,8 +163,13 @@ def compare(
     )
 
 
-def _figures(record: LabelRecord, rows: Sequence[int]) -> Figures:
-    return decided([record.passed[row] for row in rows], [record.about[row] for row in rows])
+def _no_choice(sides: Sequence[Reckoned]) -> str:
+    if any(side.has_too_few for side in sides):
+        return "too few posts"
+    lacking = [name for name, side in zip("AB", sides, strict=True) if side.unseen is None]
+    if not lacking:
+        return ""
+    return "out of reach" if len(lacking) == len(sides) else f"out of reach in {lacking[0]}"
 
 
 def _counts(rows: Iterable[int], keys: Sequence[int], about: Sequence[int], decisions: _Decisions) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from classifier.evaluate.exact import exact
+
 
 class Measure(StrEnum):
     """What is wanted most: F1, or a precision or recall of so much with as much of the other as can be had."""
@@ -28,12 +30,13 @@ class Goal:
             return None
         if self.measure is Measure.F1:
             return f1_of(hits, passed, positives), 0.0
+        # divided, for 0.28 * 25 is more than 7, and 7 / 25 is 0.28: both are rounded to the same number
         if self.measure is Measure.PRECISION:
-            return (hits, hits / passed) if hits >= self.least * passed else None
-        return (hits / passed, hits) if hits >= self.least * positives else None
+            return (hits, hits / passed) if hits / passed >= self.least else None
+        return (hits / passed, hits) if hits / positives >= self.least else None
 
     def __str__(self) -> str:
-        return "best F1" if self.measure is Measure.F1 else f"{self.measure} of {self.least:g} at least"
+        return "best F1" if self.measure is Measure.F1 else f"{self.measure} of {exact(self.least)} at least"
 
 
 def f1_of(hits: int, passed: int, positives: int) -> float:

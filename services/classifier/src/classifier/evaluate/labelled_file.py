@@ -22,6 +22,9 @@ _IN_MEMORY = 16 * 1024 * 1024
 #: Different labels of a file that are told apart; no configuration has as many.
 _MOST_LABELS = 10_000
 
+#: Characters of a path, as many bytes as Linux has for one (PATH_MAX).
+_NAME_LENGTH = 4096
+
 #: Whether a post is to be judged.
 IsCounted = Callable[[LabelledPost], bool]
 
@@ -91,20 +94,24 @@ class LabelledFile:
 
 @contextmanager
 def opened(place: str, stdin: Callable[[], BinaryIO]) -> Iterator[LabelledFile]:
-    """The file at a path, or of standard input, which is copied first. Raises UserMistake."""
+    """The file at a path, or of standard input, which is copied first. Raises UserMistake.
+
+    Its name is the path as it can be shown and sent on: that of a file is bytes, which need be no UTF-8.
+    """
     if place == STDIN:
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:
             shutil.copyfileobj(stdin(), copy)
             yield LabelledFile(copy, "standard input")  # type: ignore[arg-type]
         return
+    name = one_line(place, _NAME_LENGTH)
     try:
         stream = Path(place).open("rb")  # noqa: SIM115 - its context begins below, for other errors are not the file's
     except OSError as error:
-        raise UserMistake(f"{place}: expected a readable file, got: {error.strerror}") from error
+        raise UserMistake(f"{name}: expected a readable file, got: {error.strerror}") from error
     with stream:
         if not stream.seekable():
-            raise UserMistake(f"{place}: expected a file; from a pipe, give {STDIN}")
-        yield LabelledFile(stream, place)
+            raise UserMistake(f"{name}: expected a file; from a pipe, give {STDIN}")
+        yield LabelledFile(stream, name)
 
 
 def told_counts(counts: Sequence[tuple[str, int]], most: int = 8) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from classifier.evaluate.x_payload import Parts, XPayload, parts_of
 from pipeline.contracts import VERSION, MatchedRule, Post
+from pipeline.hostile_text import one_line
 from pipeline.text import clean, short_line
 
 #: The label of a post that is about none of them.
@@ -113,7 +114,8 @@ def _labels(given: _Line) -> tuple[str, ...]:
 
 def _checked(labels: Sequence[str], key: str) -> list[str]:
     for label in labels:
-        if not label.strip() or len(label) > _NAME_LENGTH:
+        # a name of control characters alone would be told as nothing
+        if len(label) > _NAME_LENGTH or not one_line(label, _NAME_LENGTH):
             raise NotLabelled(f"{key}: expected names of labels, got {short_line(repr(label), 60)}")
     stripped = dict.fromkeys(label.strip() for label in labels)
     if len(stripped) > 1 and any(label.casefold() == NONE for label in stripped):

@@ -1,14 +1,18 @@
 """Which labels of the configuration the labels of a file are."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from classifier.evaluate.labelled_file import told_counts
 from classifier.evaluate.labelled_post import NONE
 from pipeline.errors import UserMistake
+from pipeline.hostile_text import one_line
 from pipeline.label_config import Label
 
 OPTION = "--labels-as"
+#: Of a name in an example.
+_NAME_LENGTH = 200
 
 
 class Naming:
@@ -55,7 +59,9 @@ class Naming:
         if strangers:
             what = f"labels that {place} lacks: {told_counts(strangers)}"
             if not known:
-                example = f"{OPTION} '{strangers[0][0]}={next(iter(self._own.values()))}'"
+                name = one_line(strangers[0][0], _NAME_LENGTH)
+                # quoted for a shell, for it is there to be pasted
+                example = f"{OPTION} {shlex.quote(f'{name}={next(iter(self._own.values()))}')}"
                 raise UserMistake(f"{file}: expected posts about labels of {place}, got {what} ({example} names one)")
             remarks.append(f"{file} has {what}; they count for nothing ({OPTION} NAME=LABEL names one)")
         elif not known:

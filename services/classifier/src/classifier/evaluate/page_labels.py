@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 from classifier.evaluate.charts import curve_chart, score_chart
 from classifier.evaluate.comparison import ChangedPost, Comparison, LabelComparison
 from classifier.evaluate.elements import h
+from classifier.evaluate.exact import exact
 from classifier.evaluate.report import Figures, LabelReport, Report
 from classifier.evaluate.table import share, told_confusions
 from classifier.evaluate.wrong_posts import WrongPost
@@ -18,9 +19,9 @@ def label_section(label: LabelReport, number: int, posts: int) -> Element:
     """One label of one trial, with ``posts`` posts at most."""
     choice = label.choice
     points = [("chosen", choice.figures)] if choice else []
-    keys = [_key("a", f"now {label.threshold:g}: {_told(label.now)}")]
+    keys = [_key("a", f"now {exact(label.threshold)}: {_told(label.now)}")]
     if choice:
-        keys.append(_key("chosen", f"chosen {choice.threshold:g}: {_told(choice.figures)}"))
+        keys.append(_key("chosen", f"chosen {exact(choice.threshold)}: {_told(choice.figures)}"))
     scores = score_chart(label.name, label.histogram, label.threshold, choice.threshold if choice else None)
     return h(
         "section",
@@ -49,8 +50,8 @@ def compared_section(label: LabelComparison, comparison: Comparison, number: int
     second = next(each for each in comparison.second.labels if each.name == label.name)
     curves = [("b", second.curve), ("a", first.curve)]
     keys = [
-        _key("a", f"A now {first.threshold:g}: {_told(label.first)}"),
-        _key("b", f"B now {second.threshold:g}: {_told(label.second)}"),
+        _key("a", f"A now {exact(first.threshold)}: {_told(label.first)}"),
+        _key("b", f"B now {exact(second.threshold)}: {_told(label.second)}"),
     ]
     chart = curve_chart(label.name, curves, [("a", label.first), ("b", label.second)])
     sides = ((first, "A"), (second, "B"))

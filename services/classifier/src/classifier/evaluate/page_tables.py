@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element
 
 from classifier.evaluate.comparison import Comparison, Verdict
 from classifier.evaluate.elements import Child, h
+from classifier.evaluate.exact import exact
 from classifier.evaluate.report import LabelReport, Report
 from classifier.evaluate.table import share, told_interval
 
@@ -66,7 +67,7 @@ def compared_tables(comparison: Comparison) -> Iterator[Element]:
                         label.second.f1,
                     ),
                 ),
-                *_told(label.now),
+                *_told(label.now, ""),
             ]
             for number, label in enumerate(comparison.labels)
         ],
@@ -79,7 +80,7 @@ def compared_tables(comparison: Comparison) -> Iterator[Element]:
             [
                 _link(label.name, number) if label.differs else label.name,
                 *map(share, (*label.average_precision, *label.f1_at_best)),
-                *_told(label.at_best),
+                *_told(label.at_best, label.no_choice),
             ]
             for number, label in enumerate(comparison.labels)
         ],
@@ -94,7 +95,7 @@ def _now_row(label: LabelReport, number: int) -> Sequence[Child | list[Child]]:
     return [
         _link(label.name, number),
         f"{label.support:,}",
-        f"{label.threshold:g}",
+        exact(label.threshold),
         [share(now.precision), h("small", told_interval(now))],
         share(now.recall),
         share(now.f1),
@@ -110,16 +111,16 @@ def _choice_row(label: LabelReport, number: int) -> Sequence[Child | list[Child]
     seen, unseen = label.choice.figures, label.choice.cross_validated
     return [
         _link(label.name, number),
-        f"{label.choice.threshold:g}",
+        exact(label.choice.threshold),
         *map(share, (seen.precision, seen.recall, seen.f1)),
         [share(unseen.precision), h("small", told_interval(unseen))],
         *map(share, (unseen.recall, unseen.f1)),
     ]
 
 
-def _told(verdict: Verdict | None) -> Sequence[Child]:
+def _told(verdict: Verdict | None, why_none: str) -> Sequence[Child]:
     if verdict is None:
-        return ["-", "-", h("span", "too few posts", class_="soft")]
+        return ["-", "-", h("span", why_none, class_="soft")]
     word = h("span", verdict.word, class_=_WORDS.get(verdict.word, "soft"))
     return [f"{verdict.only_first:,}", f"{verdict.only_second:,}", word]
 

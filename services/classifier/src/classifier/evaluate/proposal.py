@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from classifier.evaluate.exact import exact
 from classifier.evaluate.report import LabelReport, Report
 from classifier.evaluate.table import share, told_interval
 from pipeline.errors import UserMistake
@@ -25,7 +26,7 @@ def _threshold(label: LabelReport) -> Iterator[str]:
         yield from _as_it_was(label, label.no_choice)
         return
     if label.choice.doubt:
-        yield from _as_it_was(label, f"with {label.choice.threshold:g} {label.choice.doubt}")
+        yield from _as_it_was(label, f"with {exact(label.choice.threshold)} {label.choice.doubt}")
         return
     seen, unseen = label.choice.figures, label.choice.cross_validated
     yield (
@@ -34,20 +35,24 @@ def _threshold(label: LabelReport) -> Iterator[str]:
     )
     yield (
         f"    # unseen: precision {share(unseen.precision)} ({told_interval(unseen)}), recall {share(unseen.recall)};"
-        f" it was {label.threshold:g}"
+        f" it was {exact(label.threshold)}"
     )
-    yield f"    threshold: {label.choice.threshold:g}"
+    yield f"    threshold: {exact(label.choice.threshold)}"
 
 
 def _as_it_was(label: LabelReport, why: str) -> Iterator[str]:
     yield f"    # as it was: {why}"
-    yield f"    threshold: {label.threshold:g}"
+    yield f"    threshold: {exact(label.threshold)}"
 
 
 def scalar(text: str) -> str:
-    """The text as YAML reads it back: as it is where that will do, and quoted as JSON has it otherwise."""
+    """The text as YAML reads it back: as it is where that will do, and in double quotes otherwise."""
     try:
         is_plain = load_yaml(text, "") == text
     except UserMistake:
         is_plain = False
-    return text if is_plain else json.dumps(text)
+    if is_plain:
+        return text
+    # JSON escapes a character beyond U+FFFF as two halves, which YAML takes for two characters (YAML 1.2.2, 5.7)
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from classifier.evaluate.chance import interval
 from classifier.evaluate.curve import NEVER, Curve, thinned
+from classifier.evaluate.exact import exact
 from classifier.evaluate.folds import dealt, unseen_passes
 from classifier.evaluate.goal import Goal, Measure, f1_of
 from classifier.evaluate.record import LabelRecord, Record
@@ -24,11 +25,12 @@ _CONFUSIONS = 5
 class Reckoned:
     """One label's report, and by row whether each post passed at a threshold that was chosen without it.
 
-    None where no threshold was chosen.
+    None where no threshold was chosen, which ``has_too_few`` posts may be the reason for.
     """
 
     report: LabelReport
     unseen: bytearray | None
+    has_too_few: bool
 
 
 def reckon(record: LabelRecord, rows: Sequence[int], keys: Sequence[int], goal: Goal) -> Reckoned:
@@ -39,7 +41,7 @@ def reckon(record: LabelRecord, rows: Sequence[int], keys: Sequence[int], goal: 
     order = sorted(range(len(rows)), key=lambda index: -scores[index])
     curve = Curve([scores[index] for index in order], [about[index] for index in order])
     own_keys = [keys[row] for row in rows]
-    no_choice = _too_few(own_keys, about)
+    too_few = no_choice = _too_few(own_keys, about)
     point = None if no_choice else curve.best(goal)
     choice, unseen = None, None
     now = decided([record.passed[row] for row in rows], about)
@@ -74,7 +76,7 @@ def reckon(record: LabelRecord, rows: Sequence[int], keys: Sequence[int], goal: 
         curve=_shown(curve),
         histogram=_histogram(scores, about),
     )
-    return Reckoned(report, unseen)
+    return Reckoned(report, unseen, has_too_few=bool(too_few))
 
 
 def overall(record: Record, rows: Sequence[int], labels: Sequence[LabelReport]) -> Overall:
@@ -143,9 +145,9 @@ def _out_of_reach(curve: Curve, goal: Goal) -> str:
         return "no post about it can pass"
     if goal.measure is Measure.PRECISION:
         best = max(point.precision for point in hits)
-        return f"no threshold reaches a precision of {goal.least:g}: {best:.2f} is the most"
+        return f"no threshold reaches a precision of {exact(goal.least)}: {best:.2f} is the most"
     best = hits[-1].hits / curve.positives
-    return f"no threshold reaches a recall of {goal.least:g}: {best:.2f} is the most, the others cannot pass"
+    return f"no threshold reaches a recall of {exact(goal.least)}: {best:.2f} is the most, the others cannot pass"
 
 
 def _most(counter: Counter[str]) -> list[Confusion]:

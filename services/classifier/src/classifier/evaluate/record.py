@@ -28,6 +28,9 @@ from pipeline.received_message import ReceivedMessage
 _MOST_REFUSED = 20
 #: Of what the endpoint says of one.
 _REASON_LENGTH = 200
+#: Of a label that the configuration lacks, and of a post's id.
+_NAME_LENGTH = 60
+_ID_LENGTH = 100
 #: Other labels that are told apart among a label's confusions; the rest count as one.
 _MOST_CONFUSED = 1000
 _OTHERS = "(others)"
@@ -36,7 +39,10 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LabelledCase(Case):
-    """``row`` counts the posts of the trial from 0; ``about`` are labels of the configuration, ``strangers`` others."""
+    """``row`` counts the posts of the trial from 0; ``about`` are labels of the configuration, ``strangers`` others.
+
+    Strangers are kept as they are told: in order, cut, harmless on a terminal, and once where they look alike.
+    """
 
     __slots__ = ("about", "line", "row", "strangers")
 
@@ -47,7 +53,7 @@ class LabelledCase(Case):
         self.row = row
         self.line = line
         self.about = about
-        self.strangers = strangers
+        self.strangers = sorted({one_line(name, _NAME_LENGTH) for name in strangers})
 
 
 class LabelRecord:
@@ -103,7 +109,7 @@ class Record:
         self.refused_count += 1
         if len(self.refused) < _MOST_REFUSED:
             reason = one_line(str(refusal), _REASON_LENGTH)
-            self.refused.append(RefusedPost(case.line, case.post.id, reason, shown(case.text)))
+            self.refused.append(RefusedPost(case.line, one_line(case.post.id, _ID_LENGTH), reason, shown(case.text)))
 
     def _judge(self, case: LabelledCase, answer: Judged) -> None:
         label_set, scores = case.label_set, answer.scores
@@ -145,7 +151,7 @@ class Record:
             instead = sorted(passed - case.about)
             _count(record.missed, instead or [NOTHING])
         else:
-            _count(record.false_alarms, sorted(case.about) + sorted(case.strangers) or [NONE])
+            _count(record.false_alarms, [*sorted(case.about), *case.strangers] or [NONE])
         # what was not asked is no fault of the model: shown where there is room
         distance = 0.0 if score is None else abs(score - record.label.threshold)
         if not record.worst.would_keep(distance, case.line):
@@ -153,11 +159,11 @@ class Record:
         why = "not asked" if score is None else "vetoed" if is_vetoed else "below threshold" if is_missed else ""
         wrong = WrongPost(
             line=case.line,
-            id=one_line(case.post.id, 100),
+            id=one_line(case.post.id, _ID_LENGTH),
             kind="missed" if is_missed else "false alarm",
             why=why,
             score=None if score is None else round(score, 4),
-            about=[one_line(name, 60) for name in (*sorted(case.about), *sorted(case.strangers))],
+            about=[*sorted(case.about), *case.strangers],
             passed=sorted(passed),
             text=shown(case.text),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from classifier.evaluate.comparison import Comparison, LabelComparison, Verdict
+from classifier.evaluate.exact import exact
 from classifier.evaluate.report import Confusion, Figures, LabelReport, Report, Speed
 from pipeline.dead_letters.words import counted
 
@@ -148,7 +149,7 @@ def _now_row(label: LabelReport) -> Sequence[str]:
     return (
         label.name,
         f"{label.support:,}",
-        f"{label.threshold:g}",
+        exact(label.threshold),
         share(now.precision),
         told_interval(now),
         share(now.recall),
@@ -164,7 +165,7 @@ def _choice_row(label: LabelReport) -> Sequence[str]:
     seen, unseen = choice.figures, choice.cross_validated
     return (
         label.name,
-        f"{choice.threshold:g}",
+        exact(choice.threshold),
         *(share(value) for value in (seen.precision, seen.recall, seen.f1)),
         *(share(value) for value in (unseen.precision, unseen.recall, unseen.f1)),
     )
@@ -173,16 +174,16 @@ def _choice_row(label: LabelReport) -> Sequence[str]:
 def _compared_row(label: LabelComparison) -> Sequence[str]:
     first, second = label.first, label.second
     figures = (first.precision, second.precision, first.recall, second.recall, first.f1, second.f1)
-    return (label.name, f"{first.support:,}", *map(share, figures), *_told_verdict(label.now))
+    return (label.name, f"{first.support:,}", *map(share, figures), *_told_verdict(label.now, ""))
 
 
 def _at_best_row(label: LabelComparison) -> Sequence[str]:
     figures = (*label.average_precision, *label.f1_at_best)
-    return (label.name, *map(share, figures), *_told_verdict(label.at_best))
+    return (label.name, *map(share, figures), *_told_verdict(label.at_best, label.no_choice))
 
 
-def _told_verdict(verdict: Verdict | None) -> tuple[str, str]:
-    return (f"{verdict.only_first}, {verdict.only_second}", verdict.word) if verdict else ("-", "too few posts")
+def _told_verdict(verdict: Verdict | None, why_none: str) -> tuple[str, str]:
+    return (f"{verdict.only_first}, {verdict.only_second}", verdict.word) if verdict else ("-", why_none)
 
 
 def _confusion_lines(labels: Sequence[LabelReport]) -> Iterator[str]:
@@ -205,7 +206,7 @@ def _worst_lines(labels: Sequence[LabelReport]) -> Iterator[str]:
     for label in labels:
         if label.worst:
             yield ""
-            yield f"{label.name}, most wrong (threshold {label.threshold:g})"
+            yield f"{label.name}, most wrong (threshold {exact(label.threshold)})"
         for post in label.worst:
             why = "" if post.why in ("", "below threshold") else f", {post.why}"
             yield f"  {share(post.score)} {post.kind}{why}, line {post.line}: {post.text}"
