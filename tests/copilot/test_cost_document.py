@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 import classifier.bootstrap
@@ -129,9 +128,10 @@ def test_alarms_are_those_of_the_templates_and_of_scaling(packaged: PackagedWork
 
 
 def test_polls_are_those_of_the_code() -> None:
-    defaults = {field.name: field.default for field in msgspec.structs.fields(classifier.settings.Settings)}
-    # and notifier has a loop for each of its two queues
-    assert SYMBOLS["pollers"] == defaults["workers"] + 2
+    # a reader has one thread that receives, however many work on what it brings
+    sources = [inspect.getsource(module) for module in (classifier.bootstrap, notifier.bootstrap)]
+    readers = [len(re.findall(r" = (?:QueueReader|reader)\(", source)) for source in sources]
+    assert SYMBOLS["pollers"] == sum(readers), readers
     assert (SYMBOLS["poll"], SYMBOLS["look"]) == (POLL_SECONDS, PERIOD)
 
 

@@ -33,6 +33,7 @@ def system(
         yield system
 
 
+@pytest.hookimpl(trylast=True)  # after the fixtures of the test itself, which may need the system once more
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """A system that is no longer needed must not take the processor from the tests that follow."""
     is_last = uses_the_compose_system(item) and not (nextitem and uses_the_compose_system(nextitem))

@@ -28,7 +28,7 @@ def reposts(originals: Sequence[Post], count: int, rng: random.Random) -> list[P
         lambda text, number: f"RT @ana{number}: {text}",
         lambda text, number: f"{text} https://t.example/{number}",
         lambda text, _number: text.upper(),
-        lambda text, number: f"rt @bo.{number}  {text}  www.example.com/{number}",
+        lambda text, number: f"rt @bo{number}.bsky.social  {text}  www.example.com/{number}",
     ]
     return [
         a_post(f"x:again-{number}", text=rng.choice(texts)(rng.choice(originals).text, number))

@@ -69,6 +69,8 @@ class Tweepy(StreamingClient):  # type: ignore[misc]
     def on_keep_alive(self) -> None:
         """A blank line."""
         self.heard.append("keep-alive")
+        if len(self.responses) >= POSTS:
+            self.disconnect()
 
     def on_errors(self, errors: list[dict[str, Any]]) -> None:
         """Errors in the stream."""
@@ -105,7 +107,8 @@ def test_tweepy_goes_on_after_an_end_and_hears_what_else_is_said(simulator: Simu
     simulator.add_faults(
         {"what": "operational-disconnect", "after_posts": 5}, {"what": "stall", "after_posts": 5, "seconds": 0.2}
     )
-    client = Tweepy(simulator)
+    # it stays for the first blank line after all posts
+    client = Tweepy(simulator, POSTS + 1)
     client.filter()
     assert [(str(one.data.id), one.data.text) for one in client.responses] == ids_and_texts()
     assert client.heard[:2] == ["operational-disconnect", "closed"]

@@ -108,6 +108,59 @@ def test_a_lone_text_goes_at_once_to_a_stream_that_is_free() -> None:
         wait_until(lambda: all(stream.batches for stream in bench.streams), "both streams to run")
 
 
+def test_a_lone_text_is_run_by_its_callers_thread_where_a_stream_is_free() -> None:
+    with bench_of() as bench:
+        names: list[str] = []
+        run = bench.streams[0].run
+        bench.streams[0].run = lambda batch: names.append(threading.current_thread().name) or run(batch)  # type: ignore[method-assign, func-returns-value]
+        job = Job(1)
+        assert bench.batcher.run_at_once(job, ids(7, 5))
+        assert [int(vector[0]) for vector in job.result()] == [7]
+        assert names == [threading.current_thread().name]
+        # the stream is free again, for what comes next
+        assert bench.submit(ids(8, 5))[1].result(DEADLINE_SECONDS) == [8]
+
+
+def test_a_lone_text_waits_with_the_others_where_no_stream_is_free() -> None:
+    with bench_of() as bench:
+        held = bench.hold()
+        assert not bench.batcher.run_at_once(Job(1), ids(7, 5))
+        bench.streams[0].gate.set()
+        assert held.result(DEADLINE_SECONDS) == [99]
+
+
+def test_what_comes_while_a_lone_text_runs_goes_on_when_it_has_ended() -> None:
+    with bench_of() as bench:
+        bench.streams[0].gate.clear()
+        lone = threading.Thread(target=bench.batcher.run_at_once, args=(Job(1), ids(7, 5)))
+        lone.start()
+        wait_until(lambda: bench.streams[0].batches, "the lone text to run")
+        _, result = bench.submit(ids(8, 5))
+        assert not result.done()
+        bench.streams[0].gate.set()
+        assert result.result(DEADLINE_SECONDS) == [8]
+        lone.join(DEADLINE_SECONDS)
+
+
+def test_close_waits_for_a_lone_text_that_runs() -> None:
+    bench = Bench(1, lambda: 0.0)
+    bench.streams[0].gate.clear()
+    job = Job(1)
+    lone = threading.Thread(target=bench.batcher.run_at_once, args=(job, ids(7, 5)))
+    lone.start()
+    wait_until(lambda: bench.streams[0].batches, "the lone text to run")
+    closing = threading.Thread(target=bench.batcher.close)
+    closing.start()
+    with pytest.raises(EncoderClosed):
+        job.result()
+    assert closing.is_alive()
+    bench.close()
+    closing.join(DEADLINE_SECONDS)
+    assert not closing.is_alive()
+    with pytest.raises(EncoderClosed):
+        bench.batcher.run_at_once(Job(1), ids(7, 5))
+
+
 def test_what_waits_is_shared_among_the_streams() -> None:
     with bench_of(streams=2) as bench:
         for stream in bench.streams:

@@ -1,4 +1,8 @@
-"""Threads that run the texts of all callers in batches, and the callers' results."""
+"""Threads that run the texts of all callers in batches, and the callers' results.
+
+A lone text that finds a stream free is run by its caller's own thread: two hand-overs between threads would cost it as
+much as everything else but the model.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -61,7 +65,7 @@ class Job:
 
 
 class DynamicBatcher:
-    """Runs the texts of many jobs on `streams`, a thread for each. Any thread may call it.
+    """Runs the texts of many jobs on `streams`, with a thread for each. Any thread may call it.
 
     A text goes at once when a stream is free; what comes while all are busy is run together by length.
     """
@@ -69,13 +73,15 @@ class DynamicBatcher:
     def __init__(self, streams: Sequence[Runs], metrics: EncoderMetrics, clock: Callable[[], float]) -> None:
         self._metrics = metrics
         self._clock = clock
+        self._streams = len(streams)
+        # what was used last is used next: it is still in the processor's cache
+        self._free = list(reversed(streams))
         self._queue = TextQueue[Job]()
         self._jobs: set[Job] = set()
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._work, args=(stream,), name=f"model-{number}", daemon=True)
-            for number, stream in enumerate(streams)
+            threading.Thread(target=self._work, name=f"model-{number}", daemon=True) for number in range(len(streams))
         ]
         for thread in self._threads:
             thread.start()
@@ -93,6 +99,22 @@ class DynamicBatcher:
                 self._metrics.waiting.set(len(self._queue))
                 self._changed.notify(len(waiting))
 
+    def run_at_once(self, job: Job, text: Sequence[int]) -> bool:
+        """Runs the one text of `job` in the calling thread, if a stream is free and nothing waits; whether it did.
+
+        Raises EncoderClosed.
+        """
+        now = self._clock()
+        with self._changed:
+            if self._closed:
+                raise EncoderClosed
+            if self._queue or not self._free or job.ended:
+                return False
+            stream = self._free.pop()
+            self._jobs.add(job)
+        self._run(stream, [TokenisedText(job, 0, text, now)])
+        return True
+
     def drop(self, job: Job) -> None:
         """Forgets the texts of `job` that have not run yet; its result is CallerGone."""
         with self._changed:
@@ -107,36 +129,49 @@ class DynamicBatcher:
                 job.fail(EncoderClosed())
                 self._forget(job)
             self._changed.notify_all()
+            while len(self._free) < self._streams:
+                self._changed.wait()
         for thread in self._threads:
             thread.join()
 
-    def _work(self, stream: Runs) -> None:
-        while batch := self._next_batch():
-            began = self._clock()
-            try:
-                vectors = stream.run([text.token_ids for text in batch])
-            except Exception as error:  # noqa: BLE001 - raised again in the threads that wait for these texts
-                self._fail(batch, error)
-            else:
-                self._metrics.inference_seconds.observe(self._clock() - began)
-                self._bring(batch, vectors)
+    def _work(self) -> None:
+        while work := self._next():
+            self._run(*work)
 
-    def _next_batch(self) -> list[TokenisedText[Job]]:
-        """The texts to run now; waits for them. None of them once it is closed."""
+    def _run(self, stream: Runs, batch: Sequence[TokenisedText[Job]]) -> None:
+        """Runs a batch on a stream that was taken, and gives that back."""
+        began = self._clock()
+        self._tell(batch, began)
+        try:
+            vectors = stream.run([text.token_ids for text in batch])
+        except Exception as error:  # noqa: BLE001 - raised again in the threads that wait for these texts
+            self._fail(batch, error)
+        else:
+            self._metrics.inference_seconds.observe(self._clock() - began)
+            self._bring(batch, vectors)
+        finally:
+            with self._changed:
+                self._free.append(stream)
+                if self._queue or self._closed:
+                    self._changed.notify_all()
+
+    def _next(self) -> tuple[Runs, list[TokenisedText[Job]]] | None:
+        """A free stream, taken, and the texts to run on it; waits for both. None once it is closed."""
         with self._changed:
-            while not self._queue and not self._closed:
+            while not (self._queue and self._free) and not self._closed:
                 self._changed.wait()
             if self._closed:
-                return []
+                return None
             # Not all of a few: another stream that is about to be free would have nothing to do.
-            batch = self._queue.next_batch(-(-len(self._queue) // len(self._threads)))
+            batch = self._queue.next_batch(-(-len(self._queue) // self._streams))
             self._metrics.waiting.set(len(self._queue))
-        now = self._clock()
+            return self._free.pop(), batch
+
+    def _tell(self, batch: Sequence[TokenisedText[Job]], now: float) -> None:
         lengths = [len(text.token_ids) for text in batch]
         tokens = sum(lengths)
         padding = rounded_length(max(lengths)) * len(batch) - tokens
         self._metrics.batch_began([now - text.since for text in batch], tokens, padding)
-        return batch
 
     def _bring(self, batch: Sequence[TokenisedText[Job]], vectors: Vectors) -> None:
         places: dict[Job, list[int]] = {}

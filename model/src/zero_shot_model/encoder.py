@@ -69,7 +69,9 @@ class OpenVinoEncoder:
         with call.cancelling(lambda: self._batcher.drop(job)):
             for first in range(0, len(texts), TOKENISED_TOGETHER):
                 call.check()
-                self._batcher.add(job, first, self._tokenised(texts[first : first + TOKENISED_TOGETHER]))
+                tokenised = self._tokenised(texts[first : first + TOKENISED_TOGETHER])
+                if len(texts) > 1 or not self._batcher.run_at_once(job, tokenised[0]):
+                    self._batcher.add(job, first, tokenised)
             vectors = job.result()
         call.texts_encoded += len(texts)
         return vectors
