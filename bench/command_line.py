@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -45,6 +45,19 @@ def whole_number(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {number}")
     return number
+
+
+def options_of(program: str, about: str, rounds: int, servers: Collection[str] = ()) -> argparse.ArgumentParser:
+    """A parser with the options that benchmarks share; those of a queue's server where there are ``servers``."""
+    parser = argparse.ArgumentParser(prog=f"python -m bench.{program}", description=f"{about}; see bench/README.md.")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a figure is out of its bounds")
+    parser.add_argument("--rounds", type=whole_number, default=rounds, help="each gives a ratio (default: %(default)s)")
+    if servers:
+        parser.add_argument("--server", choices=servers, default="quick", help="what is called (default: %(default)s)")
+        parser.add_argument(
+            "--latency-ms", type=float, default=5.0, help="that the server quick adds to a call (default: %(default)s)"
+        )
+    return parser
 
 
 def progress(what: str, of: int) -> Callable[[int], None]:

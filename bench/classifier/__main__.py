@@ -19,7 +19,7 @@ from bench.classifier.reposts import judged
 from bench.classifier.rounds import Bench, Endpoint
 from bench.classifier.service import read_labels, running_service
 from bench.classifier.stub_endpoint import Speed, running_stub
-from bench.command_line import progress, run, whole_number
+from bench.command_line import options_of, progress, run, whole_number
 from bench.pipeline.comparison import NotDone
 from bench.pipeline.servers import SERVERS, Server
 from pipeline.errors import UserMistake
@@ -40,24 +40,20 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.classifier",
-        description="classifier against the AWS sample's way and against the endpoint alone; see bench/README.md.",
+    parser = options_of(
+        "classifier",
+        "classifier against the AWS sample's way and against the endpoint alone",
+        rounds=3,
+        servers=SERVERS,
     )
-    parser.add_argument("--server", choices=SERVERS, default="quick", help="what is called (default: %(default)s)")
-    parser.add_argument("--rounds", type=whole_number, default=3, help="each gives a ratio (default: %(default)s)")
     parser.add_argument("--posts", type=whole_number, default=2400, help="of a measurement at the stub")
     parser.add_argument("--model-posts", type=whole_number, default=800, help="of a measurement at the real model")
     parser.add_argument("--slots", type=whole_number, default=1, help="calls that the stub serves at once")
-    parser.add_argument(
-        "--latency-ms", type=float, default=5.0, help="that the server quick adds to a call (default: %(default)s)"
-    )
     parser.add_argument("--quiet-posts", type=whole_number, default=60, help="a tenth of a second apart, for the delay")
     parser.add_argument(
         "--repost-posts", type=whole_number, default=100_000, help="of the stream with reposts (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=7, help="of the reposts and of the quiet stream's pace")
-    parser.add_argument("--check", action="store_true", help="exit with 1 where a figure is out of its bounds")
     return parser.parse_args()
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.child_process import ChildProcess
-from bench.command_line import progress, run, whole_number
+from bench.command_line import options_of, progress, run, whole_number
 from bench.model.bare_loop import bare_loop
 from bench.model.endpoint import Endpoint
 from bench.model.http_client import ClosedLoop, OneByOne, OpenLoop, http_client
@@ -40,12 +40,8 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.model",
-        description="The model endpoint over HTTP against a bare loop of the same model; see bench/README.md.",
-    )
+    parser = options_of("model", "The model endpoint over HTTP against a bare loop of the same model", rounds=5)
     parser.add_argument("--threads", type=whole_number, default=2, help="of the model (default: %(default)s)")
-    parser.add_argument("--rounds", type=whole_number, default=5, help="each gives a ratio (default: %(default)s)")
     parser.add_argument("--posts", type=whole_number, default=1920, help="of each measurement (default: %(default)s)")
     parser.add_argument("--idle-posts", type=whole_number, default=300, help="one by one (default: %(default)s)")
     parser.add_argument(
@@ -54,7 +50,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--memory-posts", type=whole_number, default=6400, help="that memory is watched over (default: %(default)s)"
     )
-    parser.add_argument("--check", action="store_true", help="exit with 1 where a figure is out of its bounds")
     return parser.parse_args()
 
 

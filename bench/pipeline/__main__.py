@@ -3,7 +3,7 @@
 import argparse
 import platform
 
-from bench.command_line import progress, run, whole_number
+from bench.command_line import options_of, progress, run, whole_number
 from bench.pipeline.comparison import Compared, comparison
 from bench.pipeline.memory import Memory, measure_memory
 from bench.pipeline.report import Figures, as_json, broken_bounds, table
@@ -17,23 +17,16 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.pipeline",
-        description="pipeline's reader and writer against a bare loop of boto3; see bench/README.md.",
+    parser = options_of(
+        "pipeline", "pipeline's reader and writer against a bare loop of boto3", rounds=7, servers=SERVERS
     )
-    parser.add_argument("--server", choices=SERVERS, default="quick", help="what is called (default: %(default)s)")
-    parser.add_argument("--rounds", type=whole_number, default=7, help="each gives a ratio (default: %(default)s)")
     parser.add_argument("--messages", type=whole_number, default=700, help="of each measurement (default: %(default)s)")
-    parser.add_argument(
-        "--latency-ms", type=float, default=5.0, help="that the server quick adds to a call (default: %(default)s)"
-    )
     parser.add_argument(
         "--memory-messages",
         type=whole_number,
         default=200_000,
         help="that memory is watched over (default: %(default)s)",
     )
-    parser.add_argument("--check", action="store_true", help="exit with 1 where a figure is out of its bounds")
     return parser.parse_args()
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from bench.child_process import ChildProcess
-from bench.command_line import progress, run, whole_number
+from bench.command_line import options_of, progress, run, whole_number
 from bench.pipeline.comparison import NotDone
 from bench.pipeline.memory import Memory
 from bench.pipeline.servers import SERVERS, Server
@@ -38,17 +38,14 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.stream_getter",
-        description="stream-getter from the socket to the queue, against bare loops of boto3; see bench/README.md.",
+    parser = options_of(
+        "stream_getter",
+        "stream-getter from the socket to the queue, against bare loops of boto3",
+        rounds=5,
+        servers=SERVERS,
     )
-    parser.add_argument("--server", choices=SERVERS, default="quick", help="what is called (default: %(default)s)")
-    parser.add_argument("--rounds", type=whole_number, default=5, help="each gives a ratio (default: %(default)s)")
     parser.add_argument("--posts", type=whole_number, default=6000, help="of each measurement (default: %(default)s)")
     parser.add_argument("--senders", type=whole_number, default=1, help="requests at a time (default: %(default)s)")
-    parser.add_argument(
-        "--latency-ms", type=float, default=5.0, help="that the server quick adds to a call (default: %(default)s)"
-    )
     parser.add_argument(
         "--quiet-posts", type=whole_number, default=100, help="a tenth of a second apart, for the delay"
     )
@@ -59,7 +56,6 @@ def _options() -> argparse.Namespace:
         default=1_000_000,
         help="that memory is watched over (default: %(default)s)",
     )
-    parser.add_argument("--check", action="store_true", help="exit with 1 where a figure is out of its bounds")
     return parser.parse_args()
 
 

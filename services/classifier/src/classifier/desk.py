@@ -11,7 +11,7 @@ these once more.
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from classifier.batch_size import BatchSize
@@ -66,8 +66,7 @@ class Desk:
         self._clock = clock
         self._answers = metrics.answers
         self._work = threading.Condition()
-        # by label set, oldest first; the first set is the one whose turn it is
-        self._waiting: OrderedDict[LabelSet, deque[Question]] = OrderedDict()
+        self._waiting: dict[LabelSet, deque[Question]] = {}  # oldest first; none of them is empty
         self._open: dict[Key, Question] = {}  # waiting or under way
         self._closed = False
 
@@ -126,10 +125,8 @@ class Desk:
             self._labels.supersede()
             self._labels = labels
             self._cache.clear()
-            waiting = [question for questions in self._waiting.values() for question in questions]
-            self._waiting.clear()
             answered: list[Answered] = []
-            for question in sorted(waiting, key=lambda each: each.asked_at):
+            for question in sorted(self._take_all(), key=lambda each: each.asked_at):
                 answered += self._submit(self._withdraw([question]), question.asked_at)
             return answered
 
@@ -142,10 +139,8 @@ class Desk:
         """Takes and gives nothing any more; the cases that wait. What is under way may still be answered."""
         with self._work:
             self._closed = True
-            waiting = [question for questions in self._waiting.values() for question in questions]
-            self._waiting.clear()
             self._work.notify_all()
-            return self._withdraw(waiting)
+            return self._withdraw(self._take_all())
 
     def _submit(self, cases: Iterable[Case], since: float | None = None, *, first: bool = False) -> list[Answered]:
         answered: list[Answered] = []
@@ -170,6 +165,12 @@ class Desk:
         if self._waiting:
             self._work.notify()
         return answered
+
+    def _take_all(self) -> list[Question]:
+        """What waits, which waits no more."""
+        waiting = [question for questions in self._waiting.values() for question in questions]
+        self._waiting.clear()
+        return waiting
 
     def _withdraw(self, questions: Iterable[Question]) -> list[Case]:
         cases = []

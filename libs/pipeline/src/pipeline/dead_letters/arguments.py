@@ -3,8 +3,9 @@
 import argparse
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
+from pipeline.arguments import OneLineParser, text, whole_number
 from pipeline.dead_letters.move_task import FASTEST
 from pipeline.dead_letters.options import ListOptions, Options, PurgeOptions, RedriveOptions, ShowOptions
 from pipeline.dead_letters.queues import DEFAULT_PREFIX, NAMES
@@ -19,13 +20,6 @@ DEFAULT_RATE = 20
 MOST_SHOWN = 100
 _LEAST_VISIBILITY, _MOST_VISIBILITY = 5, 43_200
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class _OneLineParser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line: the usage text would hide what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserMistake(f"{message} (see {self.prog} --help)")
 
 
 def options_from(arguments: Sequence[str]) -> Options:
@@ -52,7 +46,7 @@ def options_from(arguments: Sequence[str]) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(prog="pipeline", description="Tools beside the services.", allow_abbrev=False)
+    parser = OneLineParser(prog="pipeline", description="Tools beside the services.", allow_abbrev=False)
     groups = parser.add_subparsers(metavar="COMMAND", required=True)
     about = "what lies in the dead-letter queues, and what becomes of it"
     dead_letters = groups.add_parser("dead-letters", help=about, description=about, allow_abbrev=False)
@@ -80,9 +74,9 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     )
     either = group.add_mutually_exclusive_group()
     prefix_help = f"what the queues' names begin with (default: {DEFAULT_PREFIX})"
-    either.add_argument("--prefix", type=_text, metavar="TEXT", help=prefix_help)
+    either.add_argument("--prefix", type=text, metavar="TEXT", help=prefix_help)
     either.add_argument(
-        "--env", type=_text, metavar="NAME", help="the environment: short for --prefix tweet-alerts-NAME-"
+        "--env", type=text, metavar="NAME", help="the environment: short for --prefix tweet-alerts-NAME-"
     )
     visibility_help = "for how long messages stay hidden if this command is killed (default: by their number)"
     group.add_argument("--visibility", type=_visibility, metavar="SECONDS", help=visibility_help)
@@ -110,8 +104,8 @@ def _add_redrive(parser: argparse.ArgumentParser) -> None:
 
 def _add_choice(parser: argparse.ArgumentParser, done: str) -> None:
     group = parser.add_argument_group(f"which messages are {done} (default: all)")
-    group.add_argument("--reason", type=_text, metavar="TEXT", help="those with this in their reason")
-    group.add_argument("--service", type=_text, metavar="NAME", help="those that this service gave up")
+    group.add_argument("--reason", type=text, metavar="TEXT", help="those with this in their reason")
+    group.add_argument("--service", type=text, metavar="NAME", help="those that this service gave up")
     group.add_argument("--older-than", type=_duration, metavar="TIME", help="such as 90s, 10m, 2h or 3d")
     group.add_argument("--newer-than", type=_duration, metavar="TIME")
     group.add_argument("--limit", type=_count, metavar="N", help="so many at most")
@@ -130,23 +124,17 @@ def _checked_rate(given: dict[str, Any]) -> int | None:
     return rate
 
 
-def _text(given: str) -> str:
-    if not given:
-        raise argparse.ArgumentTypeError("expected a text that is not empty")
-    return given
-
-
 def _count(given: str) -> int:
-    return _number(given, 1, None, "a whole number from 1 up")
+    return whole_number(given, 1, None, "a whole number from 1 up")
 
 
 def _shown(given: str) -> int:
-    return _number(given, 1, MOST_SHOWN, f"a whole number from 1 to {MOST_SHOWN}")
+    return whole_number(given, 1, MOST_SHOWN, f"a whole number from 1 to {MOST_SHOWN}")
 
 
 def _visibility(given: str) -> int:
     expected = f"whole seconds from {_LEAST_VISIBILITY} to {_MOST_VISIBILITY:,}"
-    return _number(given, _LEAST_VISIBILITY, _MOST_VISIBILITY, expected)
+    return whole_number(given, _LEAST_VISIBILITY, _MOST_VISIBILITY, expected)
 
 
 def _rate(given: str) -> int | None:
@@ -163,9 +151,3 @@ def _duration(given: str) -> float:
     if not found:
         raise argparse.ArgumentTypeError(f"expected a time such as 90s, 10m, 2h or 3d, got {given!r}")
     return float(found[1]) * _UNITS[found[2]]
-
-
-def _number(given: str, least: int, most: int | None, expected: str) -> int:
-    if re.fullmatch(r"\d{1,9}", given, re.ASCII) and int(given) >= least and (most is None or int(given) <= most):
-        return int(given)
-    raise argparse.ArgumentTypeError(f"expected {expected}, got {given!r}")

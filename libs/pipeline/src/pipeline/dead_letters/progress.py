@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from tqdm import tqdm
+from pipeline.quiet_tqdm import QuietTqdm
 
 #: Seconds between two lines where there is no terminal.
 LINE_SECONDS = 10.0
@@ -55,15 +55,11 @@ class Lines:
         """There is nothing to take away."""
 
 
-class _QuietTqdm(tqdm):  # type: ignore[type-arg]
-    monitor_interval = 0  # no thread beside ours: bars are drawn as messages go
-
-
 class Bar:
     """A bar that is taken away at the end, for the lines that sum up."""
 
     def __init__(self, stream: TextIO, what: str, total: int) -> None:
-        self._bar: Any = _QuietTqdm(
+        self._bar: Any = QuietTqdm(
             total=total or None, desc=what, unit=" messages", file=stream, leave=False, dynamic_ncols=True
         )
 

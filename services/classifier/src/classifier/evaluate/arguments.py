@@ -4,22 +4,15 @@ import argparse
 import math
 import re
 from collections.abc import Sequence
-from typing import NoReturn
 
 from classifier.evaluate.goal import Goal, Measure
 from classifier.evaluate.naming import OPTION
 from classifier.evaluate.options import WORST, Options, Output
+from pipeline.arguments import OneLineParser, text
 from pipeline.errors import UserMistake
 
 #: Posts a label that may be asked for.
 _MOST_WORST = 50
-
-
-class _OneLineParser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line: the usage text would hide what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserMistake(f"{message} (see {self.prog} --help)")
 
 
 def options_from(arguments: Sequence[str]) -> Options:
@@ -40,7 +33,7 @@ def options_from(arguments: Sequence[str]) -> Options:
 
 def _parser() -> argparse.ArgumentParser:
     about = "how well labels, thresholds and the model work, measured with posts whose labels are known"
-    parser = _OneLineParser(
+    parser = OneLineParser(
         prog="classifier evaluate",
         description=f"Says {about}.",
         epilog="Region, endpoint and configuration are those of the service's variables. docs/evaluate.md has more.",
@@ -49,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     file_help = 'one post a line, {"text": "…", "label": "…"}, or a list of labels, or "none"; - for standard input'
     parser.add_argument("file", metavar="LABELLED.JSONL", help=file_help)
     config_help = "files, s3://bucket/key or ssm:/parameter instead of ALERTS_CONFIG's"
-    parser.add_argument("--config", type=_text, metavar="PLACES", help=config_help)
+    parser.add_argument("--config", type=text, metavar="PLACES", help=config_help)
     labels_help = "what the file calls NAME is the configuration's LABEL, or none; may be repeated"
     parser.add_argument(
         OPTION, type=_pair, action="append", default=[], metavar="NAME=LABEL", dest="labels_as", help=labels_help
@@ -79,21 +72,15 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     either.add_argument("--json", action="store_const", const=Output.JSON, dest="output", help="for programs")
     propose_help = "thresholds that reach the goal, as YAML for the configuration"
     either.add_argument("--propose", action="store_const", const=Output.PROPOSAL, dest="output", help=propose_help)
-    group.add_argument("--html", type=_text, metavar="FILE", help="beside that a page with curves, in one file")
+    group.add_argument("--html", type=text, metavar="FILE", help="beside that a page with curves, in one file")
     worst_help = f"of the posts that went most wrong so many a label (default: {WORST})"
     group.add_argument("--worst", type=_worst, default=WORST, metavar="N", help=worst_help)
 
 
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("compare with a second trial of the same posts")
-    group.add_argument("--compare", type=_text, metavar="PLACES", help="by this configuration")
-    group.add_argument("--compare-endpoint", type=_text, metavar="NAME", help="with this endpoint")
-
-
-def _text(given: str) -> str:
-    if not given:
-        raise argparse.ArgumentTypeError("expected a text that is not empty")
-    return given
+    group.add_argument("--compare", type=text, metavar="PLACES", help="by this configuration")
+    group.add_argument("--compare-endpoint", type=text, metavar="NAME", help="with this endpoint")
 
 
 def _pair(given: str) -> tuple[str, str]:

@@ -3,18 +3,14 @@
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from tqdm import tqdm
-
-
-class _QuietTqdm(tqdm):  # type: ignore[type-arg]
-    monitor_interval = 0  # no thread beside ours: bars are drawn as posts go
+from pipeline.quiet_tqdm import QuietTqdm
 
 
 class Progress:
     """A context; the bar is taken away at its end. For one thread."""
 
     def __init__(self, stream: TextIO, what: str, total: int) -> None:
-        self._bar: Any = _QuietTqdm(
+        self._bar: Any = QuietTqdm(
             total=total,
             desc=what,
             unit=" posts",

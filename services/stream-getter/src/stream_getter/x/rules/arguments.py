@@ -1,12 +1,10 @@
 """The command line of `stream-getter rules`, turned into options."""
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
 
-from pipeline.errors import UserMistake
+from pipeline.arguments import OneLineParser, text, whole_number
 from stream_getter.x.rules.wanted import Bounds
 
 #: Seconds that a rate limit is waited for: one window of X's is 15 minutes, and clocks differ.
@@ -54,13 +52,6 @@ class ApplyOptions(Options):
     yes: bool = False
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line: the usage text would hide what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserMistake(f"{message} (see {self.prog} --help)")
-
-
 def options_from(arguments: Sequence[str]) -> Options:
     """What `stream-getter rules` was asked for. Raises UserMistake; --help exits with 0."""
     given = vars(_parser().parse_args(arguments))
@@ -73,7 +64,7 @@ def options_from(arguments: Sequence[str]) -> Options:
 
 def _parser() -> argparse.ArgumentParser:
     about = "X's rules as code: the list `rules` of config/alerts.yaml, checked and brought to X."
-    parser = _OneLineParser(prog="stream-getter rules", description=about, allow_abbrev=False)
+    parser = OneLineParser(prog="stream-getter rules", description=about, allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, kind: type[Options], about: str) -> argparse.ArgumentParser:
@@ -101,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
     config_help = "the file, s3://bucket/key or ssm:/parameter (default: ALERTS_CONFIG, or config/alerts.yaml)"
-    parser.add_argument("--config", type=_text, metavar="PLACE", help=config_help)
+    parser.add_argument("--config", type=text, metavar="PLACE", help=config_help)
     group = parser.add_argument_group(
         "what the account may have (Enterprise accounts: 25,000 rules or more, and 2,048)"
     )
@@ -124,12 +115,6 @@ def _add_wait(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", type=_seconds, default=DEFAULT_WAIT, metavar="SECONDS", help=wait_help)
 
 
-def _text(given: str) -> str:
-    if not given:
-        raise argparse.ArgumentTypeError("expected a text that is not empty")
-    return given
-
-
 def _rules(given: str) -> int:
     return _number(given, 1, 1_000_000)
 
@@ -143,6 +128,4 @@ def _seconds(given: str) -> int:
 
 
 def _number(given: str, least: int, most: int) -> int:
-    if re.fullmatch(r"\d{1,9}", given, re.ASCII) and least <= int(given) <= most:
-        return int(given)
-    raise argparse.ArgumentTypeError(f"expected a whole number from {least:,} to {most:,}, got {given!r}")
+    return whole_number(given, least, most, f"a whole number from {least:,} to {most:,}")
