@@ -1,5 +1,6 @@
 """The transformers backend before a pipeline that only records: batches, turns, bounds and its end."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -107,11 +108,26 @@ def test_a_pair_is_as_long_as_tokenizer_model_and_our_bound_allow(
     assert pipeline.tokenizer.model_max_length == expected
 
 
+class BothInLine(threading.Event):
+    """Holds each answer, after the first, until both callers stand in line: a turn of a real model takes longer."""
+
+    def __init__(self, turns: CountingThread) -> None:
+        super().__init__()
+        self._turns = turns
+
+    def wait(self, timeout: float | None = None) -> bool:
+        released_before = self.is_set()
+        released = super().wait(timeout)
+        if released_before:
+            wait_until(lambda: self._turns.asked_for >= 5, "both callers' next turns")
+        return released
+
+
 def test_a_single_text_waits_for_one_turn_of_a_long_list_only(
     pipeline: RecordingPipeline,
 ) -> None:
-    pipeline.may_answer.clear()
     turns = CountingThread()
+    pipeline.may_answer = BothInLine(turns)
     backend = TransformersBackend(pipeline, thread=turns)
     with ThreadPoolExecutor(2) as pool:
         long = pool.submit(backend.classify, request(["long list"] * 10, ["flood"] * MAX_BATCH_PAIRS))
